@@ -1,0 +1,92 @@
+"""Every figure of the engine, once, with its unit, its range and where it comes from.
+
+P: from the system's public documents and papers; kept as it is. C: calibrated here against the reference behaviours of
+spec/engine.md; may move as long as all of them hold. A change of any figure is a new `ENGINE_VERSION`.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+#: Part of every state and of every audit record. Raised whenever the same history could give other bytes.
+ENGINE_VERSION: Final = "1.0.0"
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The engine's figures. Strengths, energy, stability and distances have no unit; durations are in cycles."""
+
+    # Step 1, mode activation
+    alpha: float = 0.10  # C, (0, 1]: share of the way a mode moves to the signal
+    beta: float = 4.5  # P, factor on alpha for stress_response
+
+    # Step 2, energy (0..1)
+    energy_start: float = 0.80  # P
+    energy_recovery: float = 0.10  # C, per cycle out of stress
+    energy_mode_cost: float = 0.02  # P, per active mode and cycle
+    energy_modes_counted: int = 4  # C, modes that cost at the most
+    energy_stress_cost: float = 0.13  # C, net per cycle in stress
+    energy_floor: float = 0.20  # P, out of stress
+    energy_floor_raised: float = 0.30  # C, once energy has been nearly empty
+    energy_near_empty: float = 0.10  # C, what "nearly empty" is
+    energy_policy_conservative: float = 0.5  # C, factor on costs
+    energy_policy_aggressive: float = 1.5  # C, factor on costs
+    active_at: float = 0.15  # C, |strength| from which a mode is active
+    dominant_at: float = 0.35  # C, strength from which a mode is dominant
+
+    # Step 3, stress and system state
+    stress_med: float = 0.30  # C, |stress_response| from which stress is MED
+    stress_high: float = 0.55  # C
+    stress_over: float = 0.87  # C
+    stress_tolerance_shift: float = 0.05  # C, fragile lowers HIGH and OVER by it, resilient raises them
+    stress_spikes_shift: float = 0.03  # C, what two or more past spikes lower HIGH and OVER by
+    stress_spikes_from: int = 2  # P
+    bleed_low: float = 0.02  # P, per cycle at LOW and MED
+    bleed_high: float = 0.01  # P, per cycle at HIGH, and at OVER on a calm turn
+    calm_signal: float = 0.5  # P, signal strength up to which a turn is calm
+    calm_to_leave: int = 3  # C, cycles in a row below HIGH that end the system state stress
+    growth_after: int = 20  # C, calm, rested and stable cycles in a row before growth
+    growth_energy: float = 0.80  # C
+    growth_stability: float = 0.80  # C
+
+    # Step 4, arbitration: weights in mode order
+    weights: tuple[float, ...] = (2.5, 3.0, 2.0, 1.0, 1.0, 3.0, 0.0)  # P
+    weight_core: float = 1.5  # P
+    weight_suppressed: float = -1.0  # P
+    weight_shift: tuple[float, ...] = (
+        0.0,
+        0.25,
+        0.75,
+        1.5,
+    )  # C, by stress: to perception, order, identity, off the rest
+
+    # Step 6, drift
+    warm_cap: float = 0.5  # C, least divisor of the bias correction
+    anchor_cycle: int = 20  # P, cycle that sets the anchor
+    anchor_rate: float = 0.05  # C, share of the way the anchor follows at D0
+    drift_d1: float = 0.08  # P, distance from which drift is D1
+    drift_d2: float = 0.24  # P
+    drift_d3: float = 0.40  # P, and sudden
+    drift_rise: float = 0.24  # C, rise that makes a shift sudden
+    drift_window: int = 20  # C, cycles in which it must rise
+    drift_tolerance_strict: float = 0.8  # C, factor on the three distances
+    drift_tolerance_permissive: float = 1.25  # C
+    core_break: float = 0.24  # C, fall of a core mode under its anchor that breaks it
+    strike_memory: int = 60  # C, cycles after which a D3 no longer counts as repeated
+    strikes_pause: int = 2  # C, repeated D3 that ask for a pause
+    strikes_escalate: int = 3  # C, and for a human
+
+    # Step 7, stability: an average that forgets at `stability_rate` a cycle
+    stability_rate: float = 0.05  # C
+    stability_churn: float = 0.2  # C, weight of a change of leading mode
+    stability_drift: tuple[float, ...] = (0.0, 0.15, 0.3, 0.4)  # C, by drift level
+    stability_stress: tuple[float, ...] = (0.0, 0.15, 0.3, 0.4)  # C, by stress state
+
+    # Step 9, timing and locks
+    energy_gone: float = 0.05  # C, energy at or under which it is gone
+    escalate_over: int = 10  # P, cycles at OVER before a human is called
+    escalate_empty: int = 10  # C, cycles without energy before a human is called
+    escalate_deviation: float = 0.60  # C, distance that calls a human at once
+    identity_lock_at: float = 0.80  # C, strength of identity that locks goals and pivots
+
+
+CONFIG: Final = Config()

@@ -1,0 +1,105 @@
+"""Decision style, recovery profile and hard locks: how to act on what is allowed.
+
+Source: spec/engine.md, "The contract" (fields); every figure and rule here is C.
+"""
+
+from dataclasses import dataclass
+
+from identity_engine.config import CONFIG, Config
+from identity_engine.values import State, Vector
+from identity_engine.vocabulary import (
+    ASSERTION,
+    CONNECTION,
+    EXPLORATION,
+    HIGH,
+    IDENTITY,
+    LOW,
+    MED,
+    ORDER,
+    OVER,
+    PERCEPTION,
+    RISK_POSTURES,
+    STRESS,
+)
+
+_TEMPO = {PERCEPTION: "observant", EXPLORATION: "exploratory", ASSERTION: "decisive"}
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionStyle:
+    """tempo: measured, observant, exploratory, decisive. risk: a risk posture. The others: low, medium, high."""
+
+    tempo: str
+    risk: str
+    expressiveness: str
+    commitment_threshold: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecoveryProfile:
+    """preferred_path: baseline, rapid, gradual."""
+
+    preferred_path: str
+    support_required: bool
+    cooldown_required: bool
+
+
+@dataclass(frozen=True, slots=True)
+class HardLocks:
+    """Limits for the caller's own decision loop; None where no lock is in force.
+
+    option_set_max: options to weigh at a time (count). novelty_rate: share of new approaches, at most. noise_filter_min,
+    exec_strictness_min, goal_resistance_min, pivot_threshold_min: least thresholds in 0..1.
+    """
+
+    option_set_max: int | None = None
+    novelty_rate: float | None = None
+    noise_filter_min: float | None = None
+    exec_strictness_min: float | None = None
+    goal_resistance_min: float | None = None
+    pivot_threshold_min: float | None = None
+
+
+def decision_style(state: State, control: Vector) -> DecisionStyle:
+    """Style from the leading mode and the profile; stress makes it slower, safer and quieter."""
+    level, leader = state.stress, state.leader
+    tempo = _TEMPO.get(-1 if leader is None else leader, "measured") if level <= MED else "measured"
+    # Postures stand from boldest to safest: HIGH allows bounded at the boldest, OVER only averse.
+    boldest = {HIGH: "bounded", OVER: "averse"}.get(level, "seeking")
+    risk = max(state.profile.risk_posture, boldest, key=RISK_POSTURES.index)
+
+    outward = control[EXPLORATION] + control[ASSERTION] + control[CONNECTION]
+    voice = 2 if outward >= 0.5 else 1 if outward >= 0.2 or not any(control) else 0
+    if level >= HIGH:
+        voice = max(voice - 1, 0) if level == HIGH else 0
+
+    commitment = "low" if leader == ASSERTION else "medium"
+    if level >= HIGH or leader in (ORDER, IDENTITY):
+        commitment = "high"
+    return DecisionStyle(tempo, risk, ("low", "medium", "high")[voice], commitment)
+
+
+def recovery_profile(state: State, config: Config = CONFIG) -> RecoveryProfile:
+    """How to come back: rapid out of MED, gradual out of HIGH and OVER."""
+    if state.stress >= HIGH:
+        path = "gradual"
+    elif state.stress == LOW and state.system != STRESS:
+        path = "baseline"
+    else:
+        path = "rapid"
+    spent = state.system == STRESS and state.energy <= config.energy_floor
+    return RecoveryProfile(path, state.stress == OVER or spent, state.system == STRESS)
+
+
+def hard_locks(state: State, config: Config = CONFIG) -> HardLocks:
+    """In force only at OVER (option set, novelty, noise, strictness) and when identity is very high (goals, pivots)."""
+    over = state.stress == OVER
+    firm = state.strengths[IDENTITY] >= config.identity_lock_at
+    return HardLocks(
+        option_set_max=3 if over else None,
+        novelty_rate=0.1 if over else None,
+        noise_filter_min=0.8 if over else None,
+        exec_strictness_min=0.9 if over else None,
+        goal_resistance_min=0.8 if firm else None,
+        pivot_threshold_min=0.8 if firm else None,
+    )

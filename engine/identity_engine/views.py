@@ -1,0 +1,93 @@
+"""The engine's edge: values as plain dictionaries, ready for JSON.
+
+Here, and only here, floats are rounded, once, to 6 decimals (spec/engine.md), and mode indexes get their names: the request
+constant ("EXPLORATION") as a key or value, the display name ("Stress Response") in a contract, as the seed shows them.
+"""
+
+from dataclasses import asdict
+from typing import Any, Final
+
+from identity_engine.composites import composites, persona_matches
+from identity_engine.config import CONFIG
+from identity_engine.contract import Contract
+from identity_engine.values import Drift, State, Vector
+from identity_engine.vocabulary import DRIFT_LEVELS, MODES, STRESS_STATES
+
+MODE_CONSTANTS: Final = tuple(name.upper() for name in MODES)
+MODE_TITLES: Final = tuple(name.replace("_", " ").title() for name in MODES)
+
+
+def edge(value: float) -> float:
+    """Rounded to 6 decimals; never a negative zero."""
+    return round(value, 6) + 0.0
+
+
+def mode_map(vector: Vector) -> dict[str, float]:
+    """A vector by mode constant, in mode order."""
+    return {name: edge(x) for name, x in zip(MODE_CONSTANTS, vector, strict=True)}
+
+
+def snapshot_view(state: State) -> dict[str, Any]:
+    """Where the agent stands: the fields of a snapshot but its ids."""
+    best = persona_matches(state.strengths)[:2]
+    named = [{"id": name, "score": edge(score)} for name, score in best]
+    return {
+        "cycle": state.cycle,
+        "mode_strengths": mode_map(state.strengths),
+        "energy_level": edge(state.energy),
+        "stress_state": STRESS_STATES[state.stress],
+        "system_state": state.system,
+        "stability_index": edge(state.stability),
+        "persona": {"primary": named[0] if named else None, "secondary": named[1] if named else None},
+        "composites": composites(state.strengths),
+    }
+
+
+def contract_view(contract: Contract) -> dict[str, Any]:
+    """An ExecutionContract, flat but for its named groups."""
+    timing = contract.timing
+    return {
+        "dominant_modes": [MODE_TITLES[m] for m in contract.dominant_modes],
+        "suppressed_modes": [MODE_TITLES[m] for m in contract.suppressed_modes],
+        "allowed_actions": list(contract.allowed_actions),
+        "forbidden_actions": list(contract.forbidden_actions),
+        "stress_state": STRESS_STATES[contract.stress],
+        "system_state": contract.system,
+        "energy_level": edge(contract.energy),
+        "stability_index": edge(contract.stability),
+        "should_pause": timing.should_pause,
+        "pause_reason": timing.pause_reason,
+        "should_escalate": timing.should_escalate,
+        "escalation_reason": timing.escalation_reason,
+        "max_steps_remaining": timing.max_steps_remaining,
+        "decision_style": asdict(contract.decision_style),
+        "recovery_profile": asdict(contract.recovery_profile),
+        "hard_locks": asdict(contract.hard_locks),
+        "narrative_prompt": contract.narrative_prompt,
+    }
+
+
+def drift_view(drift: Drift) -> dict[str, Any]:
+    """Where the agent stands against its anchor; `level` is None in warm-up."""
+    return {
+        "level": None if drift.level is None else DRIFT_LEVELS[drift.level],
+        "magnitude": edge(drift.magnitude),
+        "deviation": mode_map(drift.deviation),
+        "rolled_back": drift.rolled_back,
+    }
+
+
+def drift_event_view(drift: Drift, cycle: int) -> dict[str, Any] | None:
+    """A drift event, None at D0 and in warm-up. `affected_modes`: those that moved by D1's distance or more on their own."""
+    if not drift.level:
+        return None
+    view = drift_view(drift)
+    moved = [n for n, x in zip(MODE_CONSTANTS, drift.deviation, strict=True) if abs(x) >= CONFIG.drift_d1]
+    return {
+        "cycle": cycle,
+        "drift_level": view["level"],
+        "magnitude": view["magnitude"],
+        "deviation": view["deviation"],
+        "affected_modes": moved,
+        "rolled_back": view["rolled_back"],
+    }

@@ -1,0 +1,30 @@
+"""The authorizer: whose key is this? API Gateway asks for every key it has not seen in the last 60 seconds.
+
+Answers a policy with the principal, or raises: the word "Unauthorized" is how a Lambda authorizer asks for a 401.
+"""
+
+from typing import Any
+
+from identity_service.principal import Principal
+from identity_service.store.accounts import authenticate, gateway_key
+
+
+def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
+    """Answer a TOKEN authorizer's event; its `authorizationToken` is the whole Authorization header."""
+    scheme, _, key = event.get("authorizationToken", "").partition(" ")
+    principal = authenticate(key) if scheme == "Bearer" else None
+    if principal is None:
+        raise Exception("Unauthorized")
+    return _allow(principal, event["methodArn"])
+
+
+def _allow(principal: Principal, method_arn: str) -> dict[str, Any]:
+    # API Gateway caches the policy by key, so it must cover every method of the stage, not the one asked for.
+    api, stage = method_arn.split("/")[:2]
+    statement = {"Action": "execute-api:Invoke", "Effect": "Allow", "Resource": f"{api}/{stage}/*"}
+    return {
+        "principalId": principal.account_id,
+        "policyDocument": {"Version": "2012-10-17", "Statement": [statement]},
+        "context": principal.context(),
+        "usageIdentifierKey": gateway_key(principal.account_id),
+    }

@@ -1,0 +1,89 @@
+"""Engine operations: process, batch, snapshot, contract, reset, history, drift."""
+
+from typing import Annotated
+
+from fastapi import Query, Request, Response
+from identity_engine import STRESS_STATES, contract, contract_view
+from identity_service.cycles import Step, head_of, process, reset_instance, snapshot_answer
+from identity_service.describe import describe
+from identity_service.frame import answer, answer_page, create_app, lambda_handler, meter, read
+from identity_service.requests import BatchIn, DriftPage, HistoryPage, ObservationIn, ResetIn
+from identity_service.store import ledger
+
+app = create_app("Engine")
+
+PATH = "/v1/instances/{instance_id}"
+
+
+@app.post(f"{PATH}/process", **describe("Process an observation", "Processed", ObservationIn, also=(404, 409)))
+async def process_one(request: Request, instance_id: str) -> Response:
+    """What the agent just did goes in, what it may do now comes out. Costs one cycle."""
+    body = await read(request, ObservationIn)
+    return answer(process(meter(request), instance_id, [body])[-1].view())
+
+
+@app.post(f"{PATH}/process/batch", **describe("Process observations in order", "BatchProcessed", BatchIn, also=(404, 409)))
+async def process_batch(request: Request, instance_id: str) -> Response:
+    """All of them or none; costs one cycle each. Answers the final state, or every state on the way."""
+    body = await read(request, BatchIn)
+    steps = process(meter(request), instance_id, body.observations)
+    if body.include_intermediate:
+        return answer({"states": [step.view() for step in steps], "processed_count": len(steps)})
+    return answer(steps[-1].view() | {"processed_count": len(steps)})
+
+
+@app.get(f"{PATH}/snapshot", **describe("Get the current state", "SnapshotDetail", also=(404,)))
+async def snapshot(request: Request, instance_id: str) -> Response:
+    """Where the agent stands."""
+    head = head_of(meter(request), instance_id)
+    times = {"cycle_count": head.seq, "created_at": head.created_at, "updated_at": head.updated_at}
+    return answer(snapshot_answer(head.id, head.state, head.encoded) | times)
+
+
+@app.get(f"{PATH}/contract", **describe("Get the execution contract", "Contract", also=(404,)))
+async def current_contract(request: Request, instance_id: str) -> Response:
+    """What the agent may do now."""
+    head = head_of(meter(request), instance_id)
+    return answer(contract_view(contract(head.state)))
+
+
+@app.post(f"{PATH}/reset", **describe("Reset the state", "ResetDone", ResetIn, also=(404, 409)))
+async def reset(request: Request, instance_id: str) -> Response:
+    """Back to how it was born, to its last stable state, or to a neutral one. History stays."""
+    body = await read(request, ResetIn)
+    mode = "last_stable" if body.mode == "lastSnapshot" else body.mode
+    state = reset_instance(meter(request), instance_id, mode)
+    view = Step(instance_id, state, state.drift).view()["snapshot"]
+    return answer(
+        {
+            "id": instance_id,
+            "reset_to": mode,
+            "cycle": state.cycle,
+            "energy_level": view["energy_level"],
+            "stress_state": STRESS_STATES[state.stress],
+        }
+    )
+
+
+@app.get(f"{PATH}/history", **describe("Get the observation history", "HistoryRows", also=(404,)))
+async def history(request: Request, instance_id: str, page: Annotated[HistoryPage, Query()]) -> Response:
+    """Every observation ever processed, newest first."""
+    head = head_of(meter(request), instance_id)
+    rows = ledger.history_page(head.partition(), head.seq, page.offset, page.limit)
+    return answer_page(rows, limit=page.limit, offset=page.offset, total=head.seq)
+
+
+@app.get(f"{PATH}/drift", **describe("Get drift events", "DriftRows", also=(404,)))
+async def drift(request: Request, instance_id: str, page: Annotated[DriftPage, Query()]) -> Response:
+    """Every drift event (D1 and above), newest first."""
+    head = head_of(meter(request), instance_id)
+    if page.level is None:
+        total = head.drifts
+        rows = ledger.drift_page(head.partition(), total, page.offset, page.limit)
+    else:
+        total = dict(zip(("D1", "D2", "D3"), head.drift_levels, strict=True)).get(page.level, 0)
+        rows = ledger.drift_page_at(head.partition(), page.level, page.offset, page.limit) if total else []
+    return answer_page(rows, limit=page.limit, offset=page.offset, total=total)
+
+
+handler = lambda_handler(app)

@@ -1,0 +1,21 @@
+"""The one place that reads the clock. The engine never does."""
+
+import time
+from datetime import UTC, datetime
+
+
+def now() -> float:
+    """Seconds since the epoch."""
+    return time.time()
+
+
+def iso(moment: float) -> str:
+    """ISO 8601 in UTC to the second, as the seed shows it: 2026-03-24T10:15:30Z."""
+    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def parse_iso(text: str) -> str:
+    """An ISO 8601 date and time in UTC form, fractions kept; without an offset it counts as UTC. ValueError if it is none."""
+    moment = datetime.fromisoformat(text)
+    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    return moment.isoformat().replace("+00:00", "Z")

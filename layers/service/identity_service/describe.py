@@ -1,0 +1,39 @@
+"""How a route is described for the OpenAPI document. Names only: `schema`, which holds the shapes, is loaded by no function."""
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any
+
+from pydantic import BaseModel
+
+#: Errors that every route with a key can answer.
+_ALWAYS = (400, 401, 429, 500, 503)
+
+
+def describe(
+    summary: str,
+    answer: str,
+    body: type[BaseModel] | None = None,
+    *,
+    status: int = 200,
+    also: Sequence[int] = (),
+    public: bool = False,
+) -> dict[str, Any]:
+    """Keyword arguments for a FastAPI route. `answer` names a class of `schema`; `also` adds statuses to the usual errors."""
+    errors = (500,) if public else (*_ALWAYS, *also, *((413, 415) if body else ()))
+    responses: dict[str, Any] = {
+        str(status): {"description": HTTPStatus(status).phrase, "content": _json(f"#/components/schemas/{answer}")}
+    }
+    for code in sorted(errors):
+        responses[str(code)] = {
+            "description": HTTPStatus(code).phrase,
+            "content": _json("#/components/schemas/ErrorAnswer"),
+        }
+    extra: dict[str, Any] = {"responses": responses, "security": [] if public else [{"ApiKey": []}]}
+    if body:
+        extra["requestBody"] = {"required": True, "content": _json(f"#/components/schemas/{body.__name__}")}
+    return {"summary": summary, "status_code": status, "openapi_extra": extra}
+
+
+def _json(reference: str) -> dict[str, Any]:
+    return {"application/json": {"schema": {"$ref": reference}}}

@@ -1,0 +1,48 @@
+"""Who is calling: what the authorizer found out, carried in API Gateway's request context."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from identity_service.plans import PLANS
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """An account and its limits: requests a minute, cycles a month, instances (None: unlimited)."""
+
+    account_id: str
+    plan: str
+    key_id: str
+    per_minute: int
+    per_month: int
+
+    @property
+    def instances(self) -> int | None:
+        """How many instances the plan allows."""
+        return PLANS[self.plan].instances
+
+    def context(self) -> dict[str, str]:
+        """As the authorizer hands it to API Gateway, which carries only flat strings."""
+        return {
+            "account_id": self.account_id,
+            "plan": self.plan,
+            "key_id": self.key_id,
+            "per_minute": str(self.per_minute),
+            "per_month": str(self.per_month),
+        }
+
+
+def principal_of(event: Mapping[str, Any]) -> Principal | None:
+    """The principal in an API Gateway event; None when the authorizer left none."""
+    context = event.get("requestContext", {}).get("authorizer") or {}
+    try:
+        return Principal(
+            context["account_id"],
+            PLANS[context["plan"]].name,
+            context["key_id"],
+            int(context["per_minute"]),
+            int(context["per_month"]),
+        )
+    except KeyError:
+        return None

@@ -1,0 +1,245 @@
+"""What callers send, as pydantic models: ranges and types are checked here and nowhere else.
+
+Strict: "0.8" is no number and 1 is no truth value. Unknown fields are refused, so that a typo is not a silent default.
+"""
+
+from typing import Annotated, Any, Literal, TypeVar
+
+from identity_engine import (
+    CONFIG,
+    DRIFT_TOLERANCES,
+    ENERGY_POLICIES,
+    GOVERNANCE,
+    MODE_CONSTANTS,
+    MODE_INDEX,
+    PERSONA_BY_ID,
+    RISK_POSTURES,
+    STRESS_TOLERANCES,
+    VERSIONS,
+    Observation,
+    Profile,
+    State,
+    birth,
+    canonical,
+)
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from identity_service.clock import parse_iso
+
+CONTEXT_LIMIT = 8_192
+
+T = TypeVar("T")
+
+
+def _refuse(reason: str, message: str) -> PydanticCustomError:
+    return PydanticCustomError("identity_os", "{text}", {"reason": reason, "text": message})
+
+
+def _mode(name: str) -> str:
+    constant = name.upper()
+    if constant not in MODE_CONSTANTS:
+        raise _refuse("unknown_value", f"not a mode: one of {', '.join(MODE_CONSTANTS)}")
+    return constant
+
+
+def _timestamp(text: str) -> str:
+    try:
+        return parse_iso(text)
+    except (ValueError, OverflowError):
+        raise _refuse("unknown_value", "not an ISO 8601 date and time") from None
+
+
+def _context(context: dict[str, Any]) -> dict[str, Any]:
+    try:
+        size = len(canonical(context).encode())
+    except (ValueError, RecursionError):
+        raise _refuse("out_of_range", "holds a number that JSON cannot carry") from None
+    if size > CONTEXT_LIMIT:
+        raise _refuse("too_long", f"has {size} bytes as compact JSON; {CONTEXT_LIMIT} are allowed")
+    return context
+
+
+def _one_of(values: tuple[str, ...]) -> Any:
+    def check(value: str) -> str:
+        if value not in values:
+            raise _refuse("unknown_value", f"one of {', '.join(values)}")
+        return value
+
+    return Annotated[str, AfterValidator(check), WithJsonSchema({"type": "string", "enum": list(values)})]
+
+
+ModeName = Annotated[str, AfterValidator(_mode), Field(description="A mode, in any case.", examples=["EXPLORATION"])]
+Unit = Annotated[float, Field(ge=0, le=1)]
+Strength = Annotated[float, Field(ge=-1, le=1)]
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
+Text = Annotated[str, StringConstraints(max_length=1000)]
+
+
+class Request(BaseModel):
+    """What all requests have in common."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
+
+
+class ObservationIn(Request):
+    """What the agent just did."""
+
+    mode_target: ModeName
+    signal_strength: Unit
+    confidence: Unit = 1.0
+    context: Annotated[
+        dict[str, Any], AfterValidator(_context), Field(description="Stored, never computed on. Up to 8 KB as JSON.")
+    ] = Field(default_factory=dict)
+    timestamp: Annotated[str, AfterValidator(_timestamp), WithJsonSchema({"type": "string", "format": "date-time"})] = Field(
+        default="", description="When it happened. Default: when it arrived."
+    )
+
+    def observation(self) -> Observation:
+        """The part that the engine reads."""
+        return Observation(MODE_CONSTANTS.index(self.mode_target), self.signal_strength, self.confidence)
+
+    def row(self, arrived: str) -> dict[str, Any]:
+        """As history keeps it."""
+        return {
+            "mode_target": self.mode_target,
+            "signal_strength": self.signal_strength,
+            "confidence": self.confidence,
+            "context": self.context,
+            "timestamp": self.timestamp or arrived,
+        }
+
+
+class BatchIn(Request):
+    """Up to 100 observations, processed in order: all of them or none."""
+
+    observations: Annotated[list[ObservationIn], Field(min_length=1, max_length=100)]
+    include_intermediate: bool = False
+
+
+class ProfileIn(Request):
+    """Who the agent is. Fixed at creation; everything is optional."""
+
+    core_modes: list[ModeName] = []
+    suppressed_modes: list[ModeName] = []
+    risk_posture: _one_of(RISK_POSTURES) = "moderate"  # type: ignore[valid-type]
+    energy_policy: _one_of(ENERGY_POLICIES) = "balanced"  # type: ignore[valid-type]
+    stress_tolerance: _one_of(STRESS_TOLERANCES) = "normal"  # type: ignore[valid-type]
+    drift_tolerance: _one_of(DRIFT_TOLERANCES) = "normal"  # type: ignore[valid-type]
+    governance: _one_of(GOVERNANCE) = "relaxed"  # type: ignore[valid-type]
+    description: Text = ""
+
+
+class ConfigIn(Request):
+    """How a new agent starts. A persona gives strengths and profile; what is said beside it wins."""
+
+    mode_strengths: dict[ModeName, Strength] = {}
+    energy_level: Unit = CONFIG.energy_start
+    profile: ProfileIn = Field(default_factory=ProfileIn)
+    persona_id: Annotated[str, Field(examples=["persona_guardian"])] = ""
+
+    def state(self) -> State:
+        """The engine's state at birth. ValueError with the field's name when two things cannot both be."""
+        persona = None
+        if "persona_id" in self.model_fields_set:
+            persona = PERSONA_BY_ID.get(self.persona_id)
+            if persona is None:
+                raise Contradiction("initial_config.persona_id", "unknown_value", "no such persona")
+        strengths = list(persona.mode_profile) if persona else [0.0] * 7
+        for name, strength in self.mode_strengths.items():
+            strengths[MODE_CONSTANTS.index(name)] = strength + 0.0
+        given = {name: getattr(self.profile, name) for name in self.profile.model_fields_set}
+        for name in ("core_modes", "suppressed_modes"):
+            if name in given:
+                given[name] = tuple(sorted({MODE_INDEX[mode.lower()] for mode in given[name]}))
+        base = persona.profile if persona else Profile()
+        profile = Profile(**{name: given.get(name, getattr(base, name)) for name in Profile.__slots__})
+        if set(profile.core_modes) & set(profile.suppressed_modes):
+            raise Contradiction(
+                "initial_config.profile.suppressed_modes", "unknown_value", "a mode is core or suppressed, not both"
+            )
+        return birth(profile, tuple(strengths), self.energy_level)
+
+
+class Contradiction(ValueError):
+    """A value that is fine alone and cannot stand beside another one."""
+
+    def __init__(self, field: str, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.field, self.reason, self.message = field, reason, message
+
+
+class InstanceIn(Request):
+    """A new instance."""
+
+    name: Name
+    description: Text = ""
+    initial_config: ConfigIn = Field(default_factory=ConfigIn)
+
+
+class InstanceChange(Request):
+    """Name, description or both. Engine state does not change by hand."""
+
+    name: Name = ""
+    description: Text = ""
+
+
+class ResetIn(Request):
+    """`lastSnapshot` is another word for last_stable."""
+
+    mode: _one_of(("initial", "last_stable", "default", "lastSnapshot"))  # type: ignore[valid-type]
+
+
+class ResponseIn(Request):
+    """One answered question."""
+
+    question_id: str
+    selected_option_id: str
+
+
+class TestIn(Request):
+    """A personality test, for an instance that exists or for a new one: exactly one of the two."""
+
+    __test__ = False
+
+    instance_id: str = ""
+    create_instance: bool = False
+    instance_name: Name = ""
+    version: _one_of(tuple(VERSIONS))  # type: ignore[valid-type]
+    responses: Annotated[list[ResponseIn], Field(max_length=100)]
+
+
+class Page(BaseModel):
+    """Which part of a list."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    limit: Annotated[int, Field(ge=1, le=100)] = 20
+    offset: Annotated[int, Field(ge=0, le=10**12)] = 0
+
+
+class InstancePage(Page):
+    """Which instances, in which order."""
+
+    sort: Literal["created_at", "name"] = "created_at"
+    order: Literal["asc", "desc"] = "desc"
+
+
+class HistoryPage(Page):
+    """Which observations, newest first."""
+
+    limit: Annotated[int, Field(ge=1, le=1000)] = 100
+
+
+class DriftPage(HistoryPage):
+    """Which drift events, newest first, of one level or of all."""
+
+    level: Literal["D0", "D1", "D2", "D3"] | None = None
+
+
+class QuestionsQuery(BaseModel):
+    """Which version of the test."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    version: Literal["v1", "v2", "v3"] = "v1"

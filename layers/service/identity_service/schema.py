@@ -1,0 +1,337 @@
+"""The shapes of answers, for the OpenAPI document and nothing else: no function loads this module at run time."""
+
+from typing import Annotated, Any, Generic, Literal, TypeVar
+
+from identity_engine import ACTIONS, ALWAYS_FORBIDDEN, MODE_CONSTANTS, MODE_TITLES
+from pydantic import BaseModel, ConfigDict, Field
+
+T = TypeVar("T")
+
+Action = Literal[ACTIONS]  # type: ignore[valid-type]
+AnyAction = Literal[(*ACTIONS, *ALWAYS_FORBIDDEN)]  # type: ignore[valid-type]
+ModeConstant = Literal[MODE_CONSTANTS]  # type: ignore[valid-type]
+ModeTitle = Literal[MODE_TITLES]  # type: ignore[valid-type]
+StressState = Literal["LOW", "MED", "HIGH", "OVER"]
+SystemState = Literal["baseline", "stress", "growth"]
+Unit = Annotated[float, Field(ge=0, le=1)]
+ByMode = dict[ModeConstant, float]
+Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+
+
+class Shape(BaseModel):
+    """A shape that says all there is."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Data(Shape, Generic[T]):
+    """A success."""
+
+    data: T
+
+
+class Pagination(Shape):
+    """Where the rows stand in the whole."""
+
+    limit: int
+    offset: int
+    total: int
+    has_more: bool
+
+
+class Rows(Shape, Generic[T]):
+    """A list."""
+
+    data: list[T]
+    pagination: Pagination
+
+
+class ErrorAnswer(BaseModel):
+    """The one error shape. Some errors add a field: retry_after (429, 503), missing_questions (400 incomplete_test)."""
+
+    error: str
+    message: str
+    details: dict[str, Any]
+    retry_after: int | None = None
+    missing_questions: list[str] | None = None
+
+
+class InstanceShape(Shape):
+    """An instance."""
+
+    id: Annotated[str, Field(pattern="^inst_[0-9a-f]{16}$")]
+    name: str
+    description: str
+    created_at: Time
+    updated_at: Time
+
+
+class InstanceStanding(InstanceShape):
+    """An instance and how it stands."""
+
+    cycle_count: Annotated[int, Field(description="Observations ever processed. Resets do not touch it.")]
+    energy_level: Unit
+    stress_state: StressState
+    stability_index: Unit
+
+
+class InstanceRow(Shape):
+    """An instance in a list."""
+
+    id: str
+    name: str
+    description: str
+    created_at: Time
+    cycle_count: int
+    energy_level: Unit
+
+
+class DeletedShape(Shape):
+    """What was deleted."""
+
+    id: str
+    deleted: Literal[True]
+
+
+class Match(Shape):
+    """A persona and how alike it is."""
+
+    id: str
+    score: Unit
+
+
+class Matches(Shape):
+    """The two best persona matches; null while all modes are at rest."""
+
+    primary: Match | None
+    secondary: Match | None
+
+
+class SnapshotShape(Shape):
+    """Where the agent stands. The id is content-addressed: the same history gives the same id."""
+
+    id: Annotated[str, Field(pattern="^snap_[0-9a-f]{16}$")]
+    instance_id: str
+    cycle: int
+    mode_strengths: ByMode
+    energy_level: Unit
+    stress_state: StressState
+    system_state: SystemState
+    stability_index: Unit
+    persona: Matches
+    composites: list[str]
+
+
+class SnapshotStanding(SnapshotShape):
+    """A snapshot and its instance's times."""
+
+    cycle_count: int
+    created_at: Time
+    updated_at: Time
+
+
+class DecisionStyleShape(Shape):
+    """How to decide."""
+
+    tempo: Literal["measured", "observant", "exploratory", "decisive"]
+    risk: Literal["seeking", "moderate", "bounded", "averse"]
+    expressiveness: Literal["low", "medium", "high"]
+    commitment_threshold: Literal["low", "medium", "high"]
+
+
+class RecoveryProfileShape(Shape):
+    """How to recover."""
+
+    preferred_path: Literal["baseline", "rapid", "gradual"]
+    support_required: bool
+    cooldown_required: bool
+
+
+class HardLocksShape(Shape):
+    """Limits in force at OVER or when identity is very high; null otherwise."""
+
+    option_set_max: int | None
+    novelty_rate: float | None
+    noise_filter_min: float | None
+    exec_strictness_min: float | None
+    goal_resistance_min: float | None
+    pivot_threshold_min: float | None
+
+
+class ContractShape(Shape):
+    """The ExecutionContract: what the agent may do now. `allowed_actions` stand most in character first."""
+
+    dominant_modes: list[ModeTitle]
+    suppressed_modes: list[ModeTitle]
+    allowed_actions: list[Action]
+    forbidden_actions: list[AnyAction]
+    stress_state: StressState
+    system_state: SystemState
+    energy_level: Unit
+    stability_index: Unit
+    should_pause: bool
+    pause_reason: str | None
+    should_escalate: bool
+    escalation_reason: str | None
+    max_steps_remaining: Annotated[int | None, Field(description="Cycles until energy is gone; null if it does not fall.")]
+    decision_style: DecisionStyleShape
+    recovery_profile: RecoveryProfileShape
+    hard_locks: HardLocksShape
+    narrative_prompt: str
+
+
+class DriftShape(Shape):
+    """Where the agent stands against its anchor; level is null in warm-up."""
+
+    level: Literal["D0", "D1", "D2", "D3"] | None
+    magnitude: Annotated[float, Field(ge=0)]
+    deviation: ByMode
+    rolled_back: bool
+
+
+class ProcessedShape(Shape):
+    """What one observation led to."""
+
+    snapshot: SnapshotShape
+    contract: ContractShape
+    drift: DriftShape
+
+
+class BatchFinal(ProcessedShape):
+    """What a batch led to."""
+
+    processed_count: int
+
+
+class BatchStates(Shape):
+    """Every state on the way."""
+
+    states: list[ProcessedShape]
+    processed_count: int
+
+
+class ResetShape(Shape):
+    """The state after a reset."""
+
+    id: str
+    reset_to: Literal["initial", "last_stable", "default"]
+    cycle: int
+    energy_level: Unit
+    stress_state: StressState
+
+
+class HistoryRow(Shape):
+    """A processed observation."""
+
+    seq: int
+    cycle: int
+    mode_target: ModeConstant
+    signal_strength: Unit
+    confidence: Unit
+    context: dict[str, Any]
+    timestamp: Time
+
+
+class DriftRow(Shape):
+    """A drift event."""
+
+    cycle: int
+    drift_level: Literal["D1", "D2", "D3"]
+    magnitude: float
+    deviation: ByMode
+    affected_modes: list[ModeConstant]
+    rolled_back: bool
+    timestamp: Time
+
+
+class Option(Shape):
+    """A possible answer."""
+
+    id: str
+    text: str
+
+
+class QuestionShape(Shape):
+    """A question."""
+
+    id: str
+    text: str
+    options: list[Option]
+
+
+class QuestionsShape(Shape):
+    """A version of the test."""
+
+    version: Literal["v1", "v2", "v3"]
+    question_count: int
+    questions: list[QuestionShape]
+
+
+class MatchedPersona(Shape):
+    """A persona that the test found."""
+
+    id: str
+    name: str
+    match_score: Unit
+
+
+class TestDoneShape(Shape):
+    """What a test led to."""
+
+    __test__ = False
+
+    instance_id: str
+    test_completed: Literal[True]
+    mode_profile: ByMode
+    matched_personas: list[MatchedPersona]
+    snapshot: SnapshotShape
+    contract: ContractShape
+
+
+class PersonaShape(Shape):
+    """A persona."""
+
+    id: str
+    name: str
+    archetype: str
+    description: str
+    dominant_modes: list[ModeTitle]
+    mode_profile: ByMode
+    core_values: list[str]
+    decision_style: str
+
+
+class PersonaFull(PersonaShape):
+    """A persona in full."""
+
+    long_description: str
+    preferred_actions: list[Action]
+    stress_recovery: str
+
+
+class HealthShape(Shape):
+    """Up."""
+
+    status: Literal["ok"]
+
+
+#: What `describe` calls each answer.
+ANSWERS: dict[str, Any] = {
+    "ErrorAnswer": ErrorAnswer,
+    "Instance": Data[InstanceShape],
+    "InstanceDetail": Data[InstanceStanding],
+    "InstanceRows": Rows[InstanceRow],
+    "Deleted": Data[DeletedShape],
+    "Processed": Data[ProcessedShape],
+    "BatchProcessed": Data[BatchFinal | BatchStates],
+    "SnapshotDetail": Data[SnapshotStanding],
+    "Contract": Data[ContractShape],
+    "ResetDone": Data[ResetShape],
+    "HistoryRows": Rows[HistoryRow],
+    "DriftRows": Rows[DriftRow],
+    "Questions": Data[QuestionsShape],
+    "TestDone": Data[TestDoneShape],
+    "PersonaRows": Rows[PersonaShape],
+    "PersonaDetail": Data[PersonaFull],
+    "Health": Data[HealthShape],
+}

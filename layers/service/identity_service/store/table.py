@@ -1,0 +1,170 @@
+"""The seam between the store and DynamoDB: five calls, plain values in and out, two kinds of failure.
+
+Items hold strings and integers only: state and records go in as canonical JSON text, so nothing passes through Decimal. The
+partition key carries the account, so another account's data cannot be addressed.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from identity_service.settings import settings
+
+Item = dict[str, Any]
+
+
+class StoreUnavailable(Exception):
+    """DynamoDB did not answer, or refused for a reason that passes."""
+
+
+class Conflict(Exception):
+    """A condition did not hold. `items` has the item that stood in the way of each operation, None where it held."""
+
+    def __init__(self, items: list[Item | None]) -> None:
+        super().__init__("a condition did not hold")
+        self.items = items
+
+
+@cache
+def client() -> Any:
+    """The DynamoDB client of this process, built once and straight from the session: no resource layer."""
+    import botocore.session
+    from botocore.config import Config
+
+    config = Config(connect_timeout=1, read_timeout=3, retries={"total_max_attempts": 3, "mode": "standard"})
+    return botocore.session.get_session().create_client("dynamodb", config=config)
+
+
+def to_dynamo(values: Mapping[str, Any]) -> Item:
+    """Strings and integers in DynamoDB's own notation. None is left out."""
+    return {
+        name: {"N": str(value)} if isinstance(value, int) else {"S": value}
+        for name, value in values.items()
+        if value is not None
+    }
+
+
+def from_dynamo(item: Mapping[str, Any]) -> Item:
+    """The opposite of `to_dynamo`."""
+    return {name: int(value["N"]) if "N" in value else value["S"] for name, value in item.items()}
+
+
+def _call(operation: str, **arguments: Any) -> Any:
+    try:
+        return getattr(client(), operation)(**arguments)
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        if code == "ConditionalCheckFailedException":
+            found = error.response.get("Item")
+            raise Conflict([from_dynamo(found) if found else None]) from None
+        if code == "TransactionCanceledException":
+            _raise_cancelled(error)
+        raise StoreUnavailable(code) from error
+    except BotoCoreError as error:
+        raise StoreUnavailable(type(error).__name__) from error
+
+
+def _raise_cancelled(error: ClientError) -> None:
+    # Conditions that failed and collisions with another transaction both mean: somebody else was first.
+    response: Any = error.response
+    reasons = response.get("CancellationReasons", [])
+    lost = {"None", "ConditionalCheckFailed", "TransactionConflict", "DuplicateItem"}
+    if reasons and all(reason.get("Code") in lost for reason in reasons):
+        raise Conflict([from_dynamo(r["Item"]) if r.get("Item") else None for r in reasons]) from None
+
+
+def get(key: Mapping[str, str], attributes: Iterable[str] = ()) -> Item | None:
+    """The item, read strongly consistent; None when there is none. `attributes` limits what is sent."""
+    arguments: dict[str, Any] = {"TableName": settings().table, "Key": to_dynamo(key), "ConsistentRead": True}
+    arguments |= _projection(attributes)
+    item = _call("get_item", **arguments).get("Item")
+    return from_dynamo(item) if item else None
+
+
+def get_many(keys: list[dict[str, str]], attributes: Iterable[str] = ()) -> list[Item]:
+    """The items that exist among at most 100 keys, in no order, strongly consistent."""
+    table = settings().table
+    found: list[Item] = []
+    request: Any = {"Keys": [to_dynamo(key) for key in keys], "ConsistentRead": True} | _projection(attributes)
+    while request.get("Keys"):
+        answer = _call("batch_get_item", RequestItems={table: request})
+        found += map(from_dynamo, answer["Responses"].get(table, []))
+        request = answer.get("UnprocessedKeys", {}).get(table, {})
+    return found
+
+
+def _projection(attributes: Iterable[str]) -> dict[str, Any]:
+    names = {f"#p{i}": name for i, name in enumerate(attributes)}
+    return {"ProjectionExpression": ",".join(names), "ExpressionAttributeNames": names} if names else {}
+
+
+def query(condition: str, values: Mapping[str, Any], **options: Any) -> Iterator[Item]:
+    """Items of one partition in key order, page after page, as far as the caller reads."""
+    arguments = {
+        "TableName": settings().table,
+        "KeyConditionExpression": condition,
+        "ExpressionAttributeValues": to_dynamo(values),
+        **options,
+    }
+    while True:
+        page = _call("query", **arguments)
+        yield from map(from_dynamo, page["Items"])
+        if "LastEvaluatedKey" not in page:
+            return
+        arguments["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+
+def write(operation: Mapping[str, Any]) -> Item:
+    """One write, as `put`, `update` or `delete` below made it; the item's new values if it asked for them."""
+    ((kind, arguments),) = operation.items()
+    call = {"Put": "put_item", "Update": "update_item", "Delete": "delete_item"}[kind]
+    return from_dynamo(_call(call, **arguments).get("Attributes", {}))
+
+
+def write_all(operations: list[dict[str, Any]]) -> None:
+    """All of the writes or none of them. Conflict when a condition fails or another transaction is at work."""
+    _call("transact_write_items", TransactItems=operations)
+
+
+def put(item: Mapping[str, Any], condition: str = "", values: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The operation that stores an item whole."""
+    return {"Put": {"TableName": settings().table, "Item": to_dynamo(item)} | _condition(condition, values)}
+
+
+def delete(key: Mapping[str, str], condition: str = "", values: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The operation that removes an item."""
+    return {"Delete": {"TableName": settings().table, "Key": to_dynamo(key)} | _condition(condition, values)}
+
+
+def update(
+    key: Mapping[str, str],
+    expression: str,
+    values: Mapping[str, Any] | None = None,
+    *,
+    condition: str = "",
+    names: Mapping[str, str] | None = None,
+    returning: bool = False,
+) -> dict[str, Any]:
+    """The operation that changes an item in place; `returning` asks for all its new values (outside transactions)."""
+    arguments: dict[str, Any] = {
+        "TableName": settings().table,
+        "Key": to_dynamo(key),
+        "UpdateExpression": expression,
+    } | _condition(condition, values)
+    if names:
+        arguments["ExpressionAttributeNames"] = dict(names)
+    if returning:
+        arguments["ReturnValues"] = "ALL_NEW"
+    return {"Update": arguments}
+
+
+def _condition(condition: str, values: Mapping[str, Any] | None) -> dict[str, Any]:
+    arguments: dict[str, Any] = {}
+    if condition:
+        arguments["ConditionExpression"] = condition
+        arguments["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
+    if values:
+        arguments["ExpressionAttributeValues"] = to_dynamo(values)
+    return arguments

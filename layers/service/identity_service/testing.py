@@ -1,0 +1,113 @@
+"""The use cases around the personality test: its questions, and what a submission does."""
+
+from typing import Any
+
+from identity_engine import (
+    PERSONA_BY_ID,
+    QUESTIONS,
+    VERSIONS,
+    State,
+    birth,
+    contract,
+    contract_view,
+    mode_map,
+    options,
+    persona_matches,
+    profile_of,
+    question_ids,
+    score,
+    starting_strengths,
+)
+
+from identity_service import errors
+from identity_service.clock import now
+from identity_service.cycles import retest, snapshot_answer
+from identity_service.errors import Problem
+from identity_service.limits import Meter
+from identity_service.requests import TestIn
+from identity_service.store import instances
+from identity_service.store.instances import LimitReached
+
+
+def questions_answer(version: str) -> dict[str, Any]:
+    """The questions of a version with their options, in order."""
+    questions = [
+        {
+            "id": question_id,
+            "text": question.text,
+            "options": [{"id": option, "text": text} for option, text in options(question, question_id).items()],
+        }
+        for question_id, question in zip(question_ids(version), QUESTIONS, strict=False)
+    ]
+    return {"version": version, "question_count": VERSIONS[version], "questions": questions}
+
+
+def submit_test(meter: Meter, test: TestIn) -> dict[str, Any]:
+    """Score a test and give its profile to an instance, a new one if asked. ApiError 400 when the answers are not complete."""
+    _check_target(test)
+    answers = _answers(test)
+    mode_profile = score(test.version, answers)
+    profile, strengths = profile_of(mode_profile), starting_strengths(mode_profile)
+
+    if test.create_instance:
+        meter.charge()
+        who, state = meter.principal, birth(profile, strengths)
+        try:
+            head = instances.create(who.account_id, test.instance_name, "", state, now(), who.instances)
+        except LimitReached:
+            raise errors.instance_limit_reached(who.instances or 0) from None
+        instance_id = head.id
+    else:
+        instance_id = test.instance_id
+        state = retest(meter, instance_id, profile, strengths)
+    return _done(instance_id, mode_map(mode_profile), persona_matches(mode_profile)[:3], state)
+
+
+def _done(instance_id: str, mode_profile: dict[str, float], matches: list[tuple[str, float]], state: State) -> dict[str, Any]:
+    return {
+        "instance_id": instance_id,
+        "test_completed": True,
+        "mode_profile": mode_profile,
+        "matched_personas": [
+            {"id": name, "name": PERSONA_BY_ID[name].name, "match_score": round(value, 6)} for name, value in matches
+        ],
+        "snapshot": snapshot_answer(instance_id, state),
+        "contract": contract_view(contract(state)),
+    }
+
+
+def _check_target(test: TestIn) -> None:
+    named = "instance_id" in test.model_fields_set
+    if named == test.create_instance:
+        reason = "unknown_field" if named else "missing"
+        raise errors.invalid("instance_id", reason, "give instance_id or create_instance: true, one of the two")
+    if test.create_instance and not test.instance_name:
+        raise errors.invalid("instance_name", "missing", "instance_name is required to create an instance")
+    if named and "instance_name" in test.model_fields_set:
+        raise errors.invalid("instance_name", "unknown_field", "instance_name goes with create_instance")
+
+
+def _answers(test: TestIn) -> dict[str, str]:
+    asked = question_ids(test.version)
+    problems: list[Problem] = []
+    answers: dict[str, str] = {}
+    for index, response in enumerate(test.responses):
+        field = f"responses[{index}]"
+        if response.question_id not in asked:
+            text = f"{field}.question_id: {test.version} asks {asked[0]} to {asked[-1]}"
+            problems.append(Problem(f"{field}.question_id", "unknown_value", text))
+            continue
+        question = QUESTIONS[asked.index(response.question_id)]
+        if response.selected_option_id not in options(question, response.question_id):
+            text = f"{field}.selected_option_id: {response.question_id} has no such option"
+            problems.append(Problem(f"{field}.selected_option_id", "unknown_value", text))
+        elif response.question_id in answers:
+            text = f"{field}.question_id: {response.question_id} is answered twice"
+            problems.append(Problem(f"{field}.question_id", "unknown_value", text))
+        answers[response.question_id] = response.selected_option_id
+    if problems:
+        raise errors.invalid_all(problems)
+    missing = [question_id for question_id in asked if question_id not in answers]
+    if missing:
+        raise errors.incomplete_test(missing)
+    return answers

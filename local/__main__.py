@@ -1,0 +1,81 @@
+"""`python -m local`, what `make run` calls: serve the API at http://localhost:8000/v1.
+
+PORT                        the port (8000)
+HOST                        the address to listen at (127.0.0.1)
+DYNAMODB                    embedded (default), local, or http://...
+IDENTITY_OS_DOCS_ENABLED    true: Swagger UI at /docs, ReDoc at /redoc
+"""
+
+import asyncio
+import os
+import socket
+import sys
+from contextlib import suppress
+
+import uvicorn
+from identity_service.settings import settings
+
+from local import dynamodb
+from local.accounts import ready_keys
+
+
+def main() -> int:
+    """Serve until interrupted; the exit code."""
+    host = os.environ.get("HOST", "127.0.0.1")
+    try:
+        port = int(os.environ.get("PORT", "8000"))
+    except ValueError:
+        return _fail(f"PORT={os.environ['PORT']}: use a number, such as PORT=8001")
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            return _fail(f"port {port} is not free ({error.strerror}): stop what uses it, or PORT={port + 1} make run")
+    try:
+        with dynamodb.running(os.environ.get("DYNAMODB", "embedded")):
+            _serve(host, port)
+    except dynamodb.Unusable as error:
+        return _fail(str(error))
+    print("\nstopped")
+    return 0
+
+
+def _serve(host: str, port: int) -> None:
+    from local.docs import docs_app
+    from local.edge import Edge
+
+    keys = ready_keys(dynamodb.DATA / "keys.json")
+    edge = Edge(docs_app() if settings().docs_enabled else None)
+    _welcome(port, keys)
+    server = uvicorn.Server(
+        uvicorn.Config(edge, host, port, log_level="warning", access_log=False, lifespan="off", server_header=False)
+    )
+    # Everything runs on this one event loop and blocks it, as a Lambda container serves one request at a time.
+    with suppress(KeyboardInterrupt):
+        asyncio.run(server.serve())
+
+
+def _welcome(port: int, keys: dict[str, str]) -> None:
+    base = f"http://localhost:{port}/v1"
+    print(f"Identity OS answers at {base}   (Ctrl-C stops it)")
+    if settings().docs_enabled:
+        print(f"Docs: http://localhost:{port}/docs and http://localhost:{port}/redoc")
+    print("Keys, one for each plan (also in .local/keys.json):")
+    for plan, key in keys.items():
+        print(f"  {plan:<11} {key}")
+    print(f"""Try:
+  curl -X POST {base}/instances \\
+    -H "Authorization: Bearer {keys["enterprise"]}" \\
+    -H "Content-Type: application/json" \\
+    -d '{{"name": "Aria"}}'""")
+    sys.stdout.flush()
+
+
+def _fail(message: str) -> int:
+    print(f"identity-os: {message}", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,28 @@
+"""One account a plan, with a key each, for a server that has none yet."""
+
+import json
+from pathlib import Path
+
+from identity_service.keys import key_hash
+from identity_service.plans import PLANS
+from identity_service.store import accounts, table
+
+
+def ready_keys(path: Path) -> dict[str, str]:
+    """Keys by plan: those in the file that still work, new ones for the rest; the file says the same afterwards."""
+    known = json.loads(path.read_text()) if path.exists() else {}
+    keys = {}
+    for plan in PLANS:
+        key = known.get(plan)
+        if key is None or not _works(key):
+            key = accounts.create_key(accounts.create_account(f"local {plan}", plan), "local").secret
+        keys[plan] = key
+    path.parent.mkdir(exist_ok=True)
+    path.touch(mode=0o600)
+    path.write_text(json.dumps(keys, indent=2) + "\n")
+    return keys
+
+
+def _works(key: str) -> bool:
+    item = table.get({"PK": f"KEY#{key_hash(key)}", "SK": "KEY"})
+    return item is not None and "revoked_at" not in item

@@ -1,0 +1,109 @@
+"""`make demo`: a short story against the running API, drawn in the terminal.
+
+A calm agent, a burst of tool failures, OVER, recovery, and a change of character that is put back. What is drawn is what the
+API answered; nothing is computed here.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from typing import Any, Final
+
+import httpx
+
+from local.template import ROOT
+
+_COLOURS: Final = {"LOW": "32", "MED": "33", "HIGH": "35", "OVER": "31"}
+_LETTERS: Final = {
+    "explore": "E", "question": "Q", "elaborate": "L", "suggest": "S", "execute": "X", "pivot": "P",
+    "challenge": "C", "comfort": "M", "clarify": "Y", "stabilize": "B", "defer": "D", "withdraw": "W",
+}  # fmt: skip
+
+Chapter = tuple[str, list[tuple[str, float]]]
+
+
+def story() -> Iterator[Chapter]:
+    """Chapters: a heading and what the agent reports, mode and signal strength."""
+    calm = [("PERCEPTION", 0.5), ("ORDER", 0.6)]
+    yield "An agent at work: it reads and it orders.", calm * 13
+    yield "Its tools begin to fail, one after the other.", [("STRESS_RESPONSE", 0.95)] * 10
+    yield "The failures stop. It steadies itself; the pressure falls slowly.", calm * 34
+    yield (
+        "Then it is talked into another character, all at once.",
+        [(mode, 0.95) for _ in range(14) for mode in ("EXPLORATION", "ASSERTION", "CONNECTION")],
+    )
+
+
+def main() -> int:
+    """Play the story; the exit code."""
+    port = os.environ.get("PORT", "8000")
+    base = os.environ.get("IDENTITY_OS_BASE_URL", f"http://localhost:{port}/v1")
+    path = ROOT / ".local" / "keys.json"
+    if not path.exists():
+        return _fail("no .local/keys.json: start the API first, in another terminal: make run")
+    key = json.loads(path.read_text())["enterprise"]
+    try:
+        with httpx.Client(base_url=base, headers={"Authorization": f"Bearer {key}"}, timeout=10) as client:
+            _play(client)
+    except httpx.ConnectError:
+        return _fail(f"nothing answers at {base}: start the API first, in another terminal: make run")
+    except httpx.HTTPStatusError as error:
+        return _fail(f"{base} answered {error.response.status_code}: {error.response.text}")
+    return 0
+
+
+def _play(client: httpx.Client) -> None:
+    agent = _data(client.post("/instances", json={"name": "Demo"}))["id"]
+    print(f"{agent}   actions: " + " ".join(f"{letter}={name}" for name, letter in _LETTERS.items()))
+    for heading, reports in story():
+        print(f"\n{heading}")
+        last = None
+        for mode, strength in reports:
+            body = {"mode_target": mode, "signal_strength": strength}
+            answer = _data(client.post(f"/instances/{agent}/process", json=body))
+            line = _line(answer)
+            # A line a change, and one in ten in between: enough to see the shape.
+            seen = _changing(answer)
+            if seen != last or answer["snapshot"]["cycle"] % 10 == 0:
+                print(line)
+            last = seen
+    _data(client.delete(f"/instances/{agent}"))
+
+
+def _changing(answer: dict[str, Any]) -> tuple[Any, ...]:
+    contract, drift = answer["contract"], answer["drift"]
+    return (
+        contract["stress_state"],
+        tuple(sorted(contract["allowed_actions"])),
+        drift["level"],
+        contract["should_pause"],
+        contract["should_escalate"],
+    )
+
+
+def _line(answer: dict[str, Any]) -> str:
+    snapshot, contract, drift = answer["snapshot"], answer["contract"], answer["drift"]
+    stress, energy = contract["stress_state"], contract["energy_level"]
+    bar = "█" * round(energy * 20)
+    allowed = "".join(letter if name in contract["allowed_actions"] else "·" for name, letter in _LETTERS.items())
+    signs = [drift["level"] or "--"]
+    signs += ["rolled back"] * drift["rolled_back"]
+    signs += ["PAUSE"] * contract["should_pause"] + ["CALL A HUMAN"] * contract["should_escalate"]
+    coloured = f"\033[{_COLOURS[stress]}m{stress:<4}\033[0m" if sys.stdout.isatty() else f"{stress:<4}"
+    return f"{snapshot['cycle']:>4}  stress {coloured}  energy {bar:<20} {energy:.2f}  {allowed}  {'  '.join(signs)}"
+
+
+def _data(response: httpx.Response) -> dict[str, Any]:
+    response.raise_for_status()
+    data: dict[str, Any] = response.json()["data"]
+    return data
+
+
+def _fail(message: str) -> int:
+    print(f"demo: {message}", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

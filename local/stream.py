@@ -1,0 +1,73 @@
+"""The table's stream on this machine: hands what it says to the purge function, as Lambda's event source does."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import botocore.session
+from identity_service.log import logger
+from identity_service.settings import settings
+from identity_service.store import table as seam
+
+from functions.purge.app import handler
+
+_EVERY: Final = 0.5  # seconds
+
+
+@contextmanager
+def purging(records: Iterator[list[dict[str, Any]]]) -> Iterator[None]:
+    """Purge beside the block. `records` answers, each time it is asked, what the stream has had since."""
+    stopping = threading.Event()
+
+    def work() -> None:
+        while not stopping.wait(_EVERY):
+            try:
+                found = next(records)
+                if found:
+                    handler({"Records": found}, None)
+            except Exception:  # the stream is read again; a database that is gone shows in the requests
+                logger().exception("stream not read")
+
+    thread = threading.Thread(target=work, name="purge", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stopping.set()
+        thread.join(5)
+
+
+class _Shards:
+    """Reads the table's stream over the API of DynamoDB Streams, from now on."""
+
+    def __init__(self) -> None:
+        self._streams = botocore.session.get_session().create_client("dynamodbstreams")
+        self._arn = seam.client().describe_table(TableName=settings().table)["Table"].get("LatestStreamArn")
+        self._positions: dict[str, str | None] = {}
+
+    def __iter__(self) -> Iterator[list[dict[str, Any]]]:
+        return self
+
+    def __next__(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        if self._arn is None:
+            return found
+        for shard in self._streams.describe_stream(StreamArn=self._arn)["StreamDescription"]["Shards"]:
+            name = shard["ShardId"]
+            if name not in self._positions:
+                self._positions[name] = self._streams.get_shard_iterator(
+                    StreamArn=self._arn, ShardId=name, ShardIteratorType="LATEST"
+                )["ShardIterator"]
+            position = self._positions[name]
+            if position is None:
+                continue
+            page = self._streams.get_records(ShardIterator=position)
+            self._positions[name] = page.get("NextShardIterator")
+            found += page["Records"]
+        return found
+
+
+def of_table() -> Iterator[list[dict[str, Any]]]:
+    """The stream of the table that the settings name."""
+    return _Shards()
