@@ -4,7 +4,8 @@ Turns bodies into values, values and errors into JSON, and puts the request id a
 do not live here.
 """
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 from uuid import uuid4
 
@@ -39,11 +40,19 @@ def create_app(title: str) -> FastAPI:
     return app
 
 
-def lambda_handler(app: FastAPI) -> Any:
+def lambda_handler(app: FastAPI) -> Callable[[dict[str, Any], Any], Any]:
     """What Lambda calls."""
     from mangum import Mangum
 
-    return Mangum(app, lifespan="off")
+    adapter = Mangum(app, lifespan="off")
+    loop = asyncio.new_event_loop()
+
+    def handler(event: dict[str, Any], context: Any) -> Any:
+        # Mangum runs on the thread's current loop, which newer Pythons no longer make by themselves.
+        asyncio.set_event_loop(loop)
+        return adapter(event, context)
+
+    return handler
 
 
 def meter(request: Request) -> Meter:

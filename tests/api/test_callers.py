@@ -1,0 +1,131 @@
+"""Who may call, and how much: keys, isolation, the minute, the month."""
+
+import pytest
+from identity_service.keys import new_key
+from identity_service.store import accounts, usage
+
+from tests.conftest import Caller
+
+INSTANCE_ROUTES = [
+    ("GET", "", None),
+    ("PATCH", "", {"name": "B"}),
+    ("DELETE", "", None),
+    ("POST", "/process", {"mode_target": "ORDER", "signal_strength": 0.5}),
+    ("POST", "/process/batch", {"observations": [{"mode_target": "ORDER", "signal_strength": 0.5}]}),
+    ("GET", "/snapshot", None),
+    ("GET", "/contract", None),
+    ("POST", "/reset", {"mode": "initial"}),
+    ("GET", "/history", None),
+    ("GET", "/drift", None),
+]
+
+
+def bad_headers():
+    typo = new_key()
+    typo = typo[:-1] + ("a" if typo[-1] != "a" else "b")
+    return {
+        "no header": {"Authorization": ""},
+        "no scheme": {"Authorization": new_key()},
+        "other scheme": {"Authorization": f"Basic {new_key()}"},
+        "malformed": {"Authorization": "Bearer idos_sk_short"},
+        "typo": {"Authorization": f"Bearer {typo}"},
+        "unknown": {"Authorization": f"Bearer {new_key()}"},
+        "trailing": {"Authorization": f"Bearer {new_key()} x"},
+    }
+
+
+@pytest.mark.parametrize("case", bad_headers())
+def test_every_bad_key_gets_the_same_answer(pro, case):
+    reference = pro.get("/instances", headers={"Authorization": ""})
+    answer = pro.get("/instances", headers=bad_headers()[case])
+    assert (answer.status_code, answer.content) == (401, reference.content)
+    assert answer.json()["error"] == "unauthorized"
+
+
+def test_revoked_key_is_useless_once_the_cache_forgets_it(pro, edge):
+    (key,) = accounts.list_keys(pro.account_id)
+    assert pro.get("/personas").status_code == 200
+    accounts.revoke_key(pro.account_id, key["id"])
+    edge._known.clear()
+    assert pro.get("/personas").status_code == 401
+
+
+def test_a_key_shows_when_it_was_used_and_never_itself(pro, stopped_clock):
+    pro.get("/personas")
+    (key,) = accounts.list_keys(pro.account_id)
+    assert key["last_used_at"] == "2026-03-24T10:15:30Z"
+    assert key["last_four"] == pro.key[-4:]
+    assert pro.key not in str(key)
+
+
+@pytest.mark.parametrize(("method", "path", "body"), INSTANCE_ROUTES)
+def test_another_accounts_instance_answers_like_one_that_never_was(pro, indie, method, path, body):
+    instance_id = pro.new_instance()
+    before = pro.get(f"/instances/{instance_id}").json()
+    theirs = indie.request(method, f"/instances/{instance_id}{path}", json=body)
+    nobodys = indie.request(method, f"/instances/inst_0000000000000000{path}", json=body)
+    assert theirs.status_code == nobodys.status_code == 404
+    assert theirs.content == nobodys.content
+    assert theirs.headers["X-Monthly-Remaining"] == "100000"
+    assert pro.get(f"/instances/{instance_id}").json() == before
+
+
+def test_cycles_are_counted_for_what_was_processed_alone(pro):
+    instance_id = pro.new_instance()
+
+    def remaining(answer):
+        return int(answer.headers["X-Monthly-Remaining"])
+
+    assert remaining(pro.process(instance_id)) == 499_999
+    batch = {"observations": [{"mode_target": "ORDER", "signal_strength": 0.5}] * 7}
+    assert remaining(pro.post(f"/instances/{instance_id}/process/batch", json=batch)) == 499_992
+    assert remaining(pro.process("inst_0000000000000000")) == 499_992
+    assert remaining(pro.process(instance_id, strength=2)) == 499_992
+    assert remaining(pro.get("/instances")) == 499_992
+
+
+def test_the_month_ends_and_begins_anew(edge, stopped_clock):
+    caller = Caller(edge, "pro")
+    accounts.set_plan(caller.account_id, "pro", per_month=5)
+    instance_id = caller.new_instance()
+    three = {"observations": [{"mode_target": "ORDER", "signal_strength": 0.5}] * 3}
+    path = f"/instances/{instance_id}/process/batch"
+    assert caller.post(path, json=three).status_code == 200
+    refused = caller.post(path, json=three)
+    assert (refused.status_code, refused.json()["error"]) == (429, "quota_exceeded")
+    # 2026-03-24T10:15:30Z to the first of April
+    assert refused.json()["retry_after"] == 7 * 86400 + 13 * 3600 + 44 * 60 + 30
+    assert refused.headers["X-Monthly-Remaining"] == "2"
+    assert caller.process(instance_id).status_code == 200
+    assert caller.get(f"/instances/{instance_id}").json()["data"]["cycle_count"] == 4
+    too_large = {"observations": [{"mode_target": "ORDER", "signal_strength": 0.5}] * 6}
+    assert caller.post(path, json=too_large).json()["error"] == "quota_exceeded"
+    stopped_clock.time += 8 * 86400
+    assert caller.post(path, json=three).status_code == 200
+
+
+def test_refused_and_failed_requests_count_against_the_minute(free, stopped_clock):
+    for _ in range(5):
+        free.get("/instances/inst_0000000000000000")
+        free.post("/instances", content=b"{", headers={"Content-Type": "application/json"})
+    answer = free.get("/personas")
+    assert (answer.status_code, answer.json()["error"]) == (429, "rate_limit_exceeded")
+
+
+def test_over_the_limit_wins_over_any_other_error(free, stopped_clock):
+    for _ in range(10):
+        free.get("/personas")
+    assert free.post("/instances", json={}).status_code == 429
+    assert free.put("/personas").status_code == 429
+    assert free.process("inst_0000000000000000").status_code == 429
+
+
+def test_the_usage_item_stays_small(pro, stopped_clock):
+    for _ in range(60):
+        pro.get("/personas")
+        stopped_clock.time += 60
+    from identity_service.store import table
+
+    item = table.get({"PK": f"ACCOUNT#{pro.account_id}", "SK": "USAGE"})
+    assert len(item) < 25
+    assert usage.windows(stopped_clock.time - 60).minute in item

@@ -1,0 +1,240 @@
+"""Each endpoint through the local edge: shapes, paging, and what changes what."""
+
+import pytest
+from identity_service.store import instances
+from identity_service.store import table as seam
+
+
+def test_health_needs_no_key(edge, pro):
+    answer = pro.get("/health", headers={"Authorization": ""})
+    assert (answer.status_code, answer.json()) == (200, {"data": {"status": "ok"}})
+
+
+def test_get_adds_how_the_instance_stands(pro):
+    instance_id = pro.new_instance(description="d")
+    pro.process(instance_id, "STRESS_RESPONSE", 1.0)
+    data = pro.get(f"/instances/{instance_id}").json()["data"]
+    assert data["id"] == instance_id
+    assert (data["name"], data["description"], data["cycle_count"]) == ("Aria", "d", 1)
+    assert (data["stress_state"], data["energy_level"], data["stability_index"]) == ("MED", 0.9, 0.9925)
+
+
+def test_list_pages_and_sorts(pro, stopped_clock):
+    ids = []
+    for name in ("b", "c", "a"):
+        ids.append(pro.new_instance(name))
+        stopped_clock.time += 0.001
+
+    def names(**query):
+        answer = pro.get("/instances", params=query).json()
+        return [row["name"] for row in answer["data"]], answer["pagination"]
+
+    assert names() == (["a", "c", "b"], {"limit": 20, "offset": 0, "total": 3, "has_more": False})
+    assert names(order="asc")[0] == ["b", "c", "a"]
+    assert names(sort="name", order="asc")[0] == ["a", "b", "c"]
+    assert names(sort="name", limit=2)[0] == ["c", "b"]
+    assert names(limit=2)[1] == {"limit": 2, "offset": 0, "total": 3, "has_more": True}
+    assert names(limit=2, offset=2) == (["b"], {"limit": 2, "offset": 2, "total": 3, "has_more": False})
+    assert names(offset=50) == ([], {"limit": 20, "offset": 50, "total": 3, "has_more": False})
+    row = pro.get("/instances").json()["data"][0]
+    assert set(row) == {"id", "name", "description", "created_at", "cycle_count", "energy_level"}
+
+
+def test_update_changes_name_and_description_alone(pro):
+    instance_id = pro.new_instance(description="old")
+    pro.process(instance_id)
+    before = pro.get(f"/instances/{instance_id}/snapshot").json()["data"]["id"]
+    assert pro.patch(f"/instances/{instance_id}", json={"name": "B"}).json()["data"]["description"] == "old"
+    assert pro.patch(f"/instances/{instance_id}", json={"description": "new"}).json()["data"]["name"] == "B"
+    assert pro.get(f"/instances/{instance_id}/snapshot").json()["data"]["id"] == before
+    assert pro.get("/instances", params={"sort": "name"}).json()["data"][0]["name"] == "B"
+
+
+def test_delete_is_seen_at_once_and_gives_the_place_back(free):
+    ids = [free.new_instance() for _ in range(3)]
+    refused = free.post("/instances", json={"name": "fourth"})
+    assert (refused.status_code, refused.json()["error"]) == (403, "instance_limit_reached")
+    assert free.delete(f"/instances/{ids[0]}").json()["data"] == {"id": ids[0], "deleted": True}
+    assert free.delete(f"/instances/{ids[0]}").status_code == 404
+    assert free.get(f"/instances/{ids[0]}/history").status_code == 404
+    assert ids[0] not in [row["id"] for row in free.get("/instances").json()["data"]]
+    assert free.post("/instances", json={"name": "fourth"}).status_code == 201
+
+
+def test_purge_removes_every_item_of_a_deleted_instance(pro):
+    from functions.purge.app import handler
+
+    kept, gone = pro.new_instance("kept"), pro.new_instance("gone")
+    for instance_id in (kept, gone):
+        for mode in ("ORDER", "STRESS_RESPONSE") * 15:
+            pro.process(instance_id, mode, 0.9)
+
+    def items(instance_id):
+        partition = instances.partition(pro.account_id, instance_id)
+        return list(seam.query("PK = :pk", {":pk": partition}))
+
+    before = len(items(kept))
+    pro.delete(f"/instances/{gone}")
+    keys = {"PK": {"S": instances.partition(pro.account_id, gone)}, "SK": {"S": "HEAD"}}
+    event = {"Records": [{"eventName": "REMOVE", "dynamodb": {"Keys": keys, "SequenceNumber": "1"}}]}
+    assert handler(event, None) == {"batchItemFailures": []}
+    assert items(gone) == []
+    assert len(items(kept)) == before >= 32
+
+
+def test_snapshot_and_contract_read_what_process_answered(pro):
+    instance_id = pro.new_instance()
+    processed = pro.process(instance_id, "STRESS_RESPONSE", 0.95).json()["data"]
+    snapshot = pro.get(f"/instances/{instance_id}/snapshot").json()["data"]
+    assert {name: snapshot.pop(name) for name in ("cycle_count", "created_at", "updated_at")}["cycle_count"] == 1
+    assert snapshot == processed["snapshot"]
+    assert pro.get(f"/instances/{instance_id}/contract").json()["data"] == processed["contract"]
+
+
+def test_the_same_history_gives_the_same_snapshot_id(pro):
+    ids = [pro.new_instance(), pro.new_instance()]
+    answers = [[pro.process(i, "ORDER", s / 10).json()["data"]["snapshot"]["id"] for s in range(5)] for i in ids]
+    assert answers[0] == answers[1]
+    assert len(set(answers[0])) == 5
+
+
+def test_initial_config_and_persona(pro):
+    config = {
+        "mode_strengths": {"order": 0.5, "Exploration": -0.5},
+        "energy_level": 0.3,
+        "profile": {"core_modes": ["IDENTITY"], "governance": "strict"},
+        "persona_id": "persona_guardian",
+    }
+    instance_id = pro.new_instance(initial_config=config)
+    snapshot = pro.get(f"/instances/{instance_id}/snapshot").json()["data"]
+    assert snapshot["energy_level"] == 0.3
+    assert snapshot["mode_strengths"]["ORDER"] == 0.5
+    assert snapshot["mode_strengths"]["EXPLORATION"] == -0.5
+    assert snapshot["mode_strengths"]["IDENTITY"] == 0.65
+    contract = pro.get(f"/instances/{instance_id}/contract").json()["data"]
+    assert contract["suppressed_modes"] == ["Exploration"]
+    assert contract["decision_style"]["risk"] == "averse"
+
+
+@pytest.mark.parametrize(
+    ("word", "reset_to", "cycle"),
+    [
+        ("initial", "initial", 0),
+        ("default", "default", 0),
+        ("last_stable", "last_stable", 12),
+        ("lastSnapshot", "last_stable", 12),
+    ],
+)
+def test_reset_keeps_history(pro, word, reset_to, cycle):
+    instance_id = pro.new_instance()
+    body = {"observations": [{"mode_target": "STRESS_RESPONSE", "signal_strength": 1}] * 12}
+    pro.post(f"/instances/{instance_id}/process/batch", json=body)
+    data = pro.post(f"/instances/{instance_id}/reset", json={"mode": word}).json()["data"]
+    assert data == {"id": instance_id, "reset_to": reset_to, "cycle": cycle, "energy_level": 0.8, "stress_state": "LOW"}
+    pro.process(instance_id)
+    history = pro.get(f"/instances/{instance_id}/history").json()
+    assert history["pagination"]["total"] == 13
+    assert [row["seq"] for row in history["data"]] == list(range(13, 0, -1))
+    assert history["data"][0]["cycle"] == cycle + 1
+
+
+def test_history_pages_over_batches_and_singles(pro):
+    instance_id = pro.new_instance()
+    sizes = [1, 7, 1, 30, 2]
+    for size in sizes:
+        body = {"observations": [{"mode_target": "ORDER", "signal_strength": 0.5, "context": {"size": size}}] * size}
+        pro.post(f"/instances/{instance_id}/process/batch", json=body)
+
+    def seqs(**query):
+        return [row["seq"] for row in pro.get(f"/instances/{instance_id}/history", params=query).json()["data"]]
+
+    assert seqs() == list(range(41, 0, -1))
+    for limit in (1, 3, 40, 41, 1000):
+        for offset in (0, 1, 2, 31, 40, 41, 500):
+            assert seqs(limit=limit, offset=offset) == list(range(41, 0, -1))[offset : offset + limit]
+    row = pro.get(f"/instances/{instance_id}/history", params={"limit": 1}).json()["data"][0]
+    assert set(row) == {"seq", "cycle", "mode_target", "signal_strength", "confidence", "context", "timestamp"}
+
+
+def test_a_batch_with_full_contexts_is_stored_whole(pro):
+    instance_id = pro.new_instance()
+    context = {"text": "é" * 4000}
+    body = {"observations": [{"mode_target": "ORDER", "signal_strength": 0.5, "context": context}] * 100}
+    assert pro.post(f"/instances/{instance_id}/process/batch", json=body).status_code == 200
+    rows = pro.get(f"/instances/{instance_id}/history", params={"limit": 100}).json()["data"]
+    assert [row["seq"] for row in rows] == list(range(100, 0, -1))
+    assert all(row["context"] == context for row in rows)
+
+
+def test_timestamps_are_kept_in_utc(pro, stopped_clock):
+    instance_id = pro.new_instance()
+    pro.process(instance_id, timestamp="2026-03-24T12:00:00.5+02:00")
+    pro.process(instance_id)
+    rows = pro.get(f"/instances/{instance_id}/history").json()["data"]
+    assert [row["timestamp"] for row in rows] == ["2026-03-24T10:15:30Z", "2026-03-24T10:00:00.500000Z"]
+
+
+def test_drift_pages_and_filters(pro):
+    instance_id = pro.new_instance()
+    calm = [{"mode_target": ("ORDER", "PERCEPTION")[i % 2], "signal_strength": 0.5} for i in range(60)]
+    loud = [{"mode_target": ("EXPLORATION", "ASSERTION", "CONNECTION")[i % 3], "signal_strength": 0.95} for i in range(40)]
+    pro.post(f"/instances/{instance_id}/process/batch", json={"observations": calm + loud})
+
+    def page(**query):
+        answer = pro.get(f"/instances/{instance_id}/drift", params=query).json()
+        return answer["data"], answer["pagination"]["total"]
+
+    rows, total = page()
+    assert total == len(rows) > 20
+    assert [row["cycle"] for row in rows] == sorted((row["cycle"] for row in rows), reverse=True)
+    by_level = {level: [row for row in rows if row["drift_level"] == level] for level in ("D0", "D1", "D2", "D3")}
+    assert not by_level["D0"]
+    assert by_level["D3"]
+    for level, expected in by_level.items():
+        assert page(level=level) == (expected, len(expected))
+        assert page(level=level, limit=1, offset=1)[0] == expected[1:2]
+    assert page(limit=3, offset=2)[0] == rows[2:5]
+    corrupt = by_level["D3"][0]
+    assert corrupt["rolled_back"]
+    assert set(corrupt["affected_modes"]) >= {"EXPLORATION", "ASSERTION", "CONNECTION"}
+    assert corrupt["magnitude"] >= 0.4
+
+
+def answers(version, letter="a"):
+    count = {"v1": 12, "v2": 24, "v3": 40}[version]
+    return [{"question_id": f"q{n}", "selected_option_id": f"q{n}_{letter}"} for n in range(1, count + 1)]
+
+
+@pytest.mark.parametrize("version", ["v1", "v2", "v3"])
+def test_questions(pro, version):
+    data = pro.get("/test/questions", params={"version": version}).json()["data"]
+    assert (data["version"], data["question_count"]) == (version, len(data["questions"]))
+    assert data["questions"][0]["id"] == "q1"
+    assert data["questions"][0]["options"][0]["id"] == "q1_a"
+
+
+def test_submit_creates_and_retakes(pro):
+    body = {"create_instance": True, "instance_name": "Tested", "version": "v1", "responses": answers("v1")}
+    first = pro.post("/test/submit", json=body).json()["data"]
+    assert first["test_completed"] is True
+    assert len(first["matched_personas"]) == 3
+    scores = [match["match_score"] for match in first["matched_personas"]]
+    assert scores == sorted(scores, reverse=True)
+    assert pro.get(f"/instances/{first['instance_id']}").json()["data"]["name"] == "Tested"
+
+    pro.process(first["instance_id"])
+    again = {"instance_id": first["instance_id"], "version": "v2", "responses": answers("v2", "b")}
+    second = pro.post("/test/submit", json=again).json()["data"]
+    assert second["mode_profile"] != first["mode_profile"]
+    assert second["snapshot"]["cycle"] == 0
+    snapshot = pro.get(f"/instances/{first['instance_id']}/snapshot").json()["data"]
+    assert snapshot["id"] == second["snapshot"]["id"]
+    assert snapshot["cycle_count"] == 1
+
+
+def test_personas(pro):
+    personas = pro.get("/personas").json()
+    assert personas["pagination"]["total"] == len(personas["data"]) == 12
+    one = pro.get("/personas/persona_guardian").json()["data"]
+    assert set(one) - set(personas["data"][0]) == {"long_description", "preferred_actions", "stress_recovery"}
+    assert (one["name"], one["archetype"], one["dominant_modes"]) == ("The Guardian", "protective", ["Order", "Identity"])

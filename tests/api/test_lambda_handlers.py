@@ -1,0 +1,84 @@
+"""The functions as Lambda calls them: one API Gateway event an endpoint, through the handlers and Mangum."""
+
+import json
+from importlib import import_module
+
+import pytest
+from identity_service.keys import new_key
+
+from local import template
+from tests.conftest import EVENTS, lambda_event
+
+ENDPOINTS = sorted(path.stem for path in EVENTS.glob("*.json") if path.stem not in ("authorizer", "purge"))
+
+
+def call(name, event):
+    handler = import_module(f"functions.{name.split('_')[0]}.app").handler
+    answer = handler(event, None)
+    return answer["statusCode"], answer.get("headers", {}), json.loads(answer["body"])
+
+
+@pytest.mark.parametrize("name", ENDPOINTS)
+def test_each_event_gets_its_answer(name, pro):
+    instance_id = pro.new_instance()
+    event = lambda_event(name, pro.account_id, instance_id=instance_id)
+    status, headers, body = call(name, event)
+    assert status == (201 if name == "instances_create" else 200), body
+    assert headers["x-request-id"] == event["requestContext"]["requestId"]
+    assert headers["content-type"] == "application/json"
+    assert "data" in body
+    assert ("x-ratelimit-remaining" in headers) is (name != "health")
+
+
+def test_there_is_an_event_for_each_of_the_16_endpoints_and_health():
+    events = [json.loads((EVENTS / f"{name}.json").read_text()) for name in ENDPOINTS]
+    covered = {(event["httpMethod"], event["resource"]) for event in events}
+    routes = set()
+    for group in {route.function for route in template.routes()}:
+        for route in import_module(f"functions.{group}.app").app.routes:
+            routes |= {(method, route.path) for method in route.methods}
+    assert covered == routes
+    assert len(covered) == 17
+
+
+def test_every_route_is_in_the_template_and_the_other_way_round():
+    in_template = {(route.function, route.path) for route in template.routes()}
+    in_apps = set()
+    for group in {route.function for route in template.routes()}:
+        in_apps |= {(group, route.path) for route in import_module(f"functions.{group}.app").app.routes}
+    assert in_template == in_apps
+
+
+@pytest.mark.parametrize("name", [name for name in ENDPOINTS if name != "health"])
+def test_without_a_principal_there_is_no_answer_but_401(name, table):
+    event = lambda_event(name)
+    del event["requestContext"]["authorizer"]
+    status, _, body = call(name, event)
+    assert (status, body["error"]) == (401, "unauthorized")
+
+
+def authorize(key):
+    event = json.loads((EVENTS / "authorizer.json").read_text()) | {"authorizationToken": f"Bearer {key}"}
+    return import_module("functions.authorizer.app").handler(event, None)
+
+
+def test_authorizer_answers_a_principal_for_the_whole_stage(pro):
+    answer = authorize(pro.key)
+    assert answer["principalId"] == answer["context"]["account_id"] == pro.account_id
+    assert answer["context"] | {"account_id": "", "key_id": ""} == {
+        "account_id": "", "key_id": "", "plan": "pro", "per_minute": "300", "per_month": "500000",
+    }  # fmt: skip
+    assert answer["policyDocument"]["Statement"][0]["Resource"].endswith(":a1b2c3d4e5/dev/*")
+    assert answer["usageIdentifierKey"].isalnum()
+
+
+@pytest.mark.parametrize("key", ["", "idos_sk_", "x", new_key()])
+def test_authorizer_raises_the_word_that_means_401(table, key):
+    with pytest.raises(Exception, match=r"^Unauthorized$"):
+        authorize(key)
+
+
+def test_openapi_document_is_the_committed_one():
+    from local import openapi
+
+    assert (template.ROOT / "docs" / "openapi.json").read_text() == openapi.text(), "run: make openapi"

@@ -1,0 +1,115 @@
+"""What the tests share: an embedded table, accounts, a client of the local edge, Lambda events."""
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import httpx
+import pytest
+from identity_service import clock
+from identity_service.plans import PLANS
+from identity_service.store import accounts
+
+from local import dynamodb
+from local.edge import Edge
+
+EVENTS = Path(__file__).parent.parent / "events"
+
+
+@pytest.fixture
+def table():
+    with dynamodb.running("embedded"):
+        yield
+
+
+class Caller:
+    """One account, calling through the local edge."""
+
+    def __init__(self, edge, plan):
+        self.account_id = accounts.create_account(f"test {plan}", plan)
+        self.key = accounts.create_key(self.account_id, "test").secret
+        self.client = httpx.Client(transport=_InProcess(edge), base_url="http://edge/v1", headers=self.headers)
+
+    @property
+    def headers(self):
+        return {"Authorization": f"Bearer {self.key}"}
+
+    def __getattr__(self, verb):
+        return getattr(self.client, verb)
+
+    def new_instance(self, name="Aria", **fields):
+        response = self.post("/instances", json={"name": name, **fields})
+        assert response.status_code == 201, response.text
+        return response.json()["data"]["id"]
+
+    def process(self, instance_id, mode="ORDER", strength=0.6, **fields):
+        body = {"mode_target": mode, "signal_strength": strength, **fields}
+        return self.post(f"/instances/{instance_id}/process", json=body)
+
+
+class _InProcess(httpx.BaseTransport):
+    """Calls the edge without a socket, on an event loop of its own."""
+
+    def __init__(self, edge):
+        self.edge = httpx.ASGITransport(edge, raise_app_exceptions=True)
+
+    def handle_request(self, request):
+        import asyncio
+
+        async def call():
+            response = await self.edge.handle_async_request(request)
+            return httpx.Response(response.status_code, headers=response.headers, content=await response.aread())
+
+        return asyncio.run(call())
+
+
+@pytest.fixture
+def edge(table):
+    return Edge()
+
+
+@pytest.fixture
+def free(edge):
+    return Caller(edge, "free")
+
+
+@pytest.fixture
+def pro(edge):
+    return Caller(edge, "pro")
+
+
+@pytest.fixture
+def indie(edge):
+    return Caller(edge, "indie")
+
+
+class Clock:
+    """A clock that stands still until it is moved."""
+
+    def __init__(self):
+        self.time = 1_774_347_330.0  # 2026-03-24T10:15:30Z
+
+    def __call__(self):
+        return self.time
+
+
+@pytest.fixture
+def stopped_clock(monkeypatch):
+    stopped = Clock()
+    monkeypatch.setattr(clock, "time", SimpleNamespace(time=stopped))
+    return stopped
+
+
+def lambda_event(name, account_id="", plan="pro", instance_id=""):
+    """An event of events/, for an account and an instance that exist."""
+    text = (EVENTS / f"{name}.json").read_text()
+    event = json.loads(text.replace("inst_0123456789abcdef", instance_id or "inst_0123456789abcdef"))
+    if "authorizer" in event.get("requestContext", {}):
+        limits = PLANS[plan]
+        event["requestContext"]["authorizer"] |= {
+            "account_id": account_id,
+            "plan": plan,
+            "per_minute": str(limits.per_minute),
+            "per_month": str(limits.per_month),
+        }
+    return event

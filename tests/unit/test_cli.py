@@ -1,0 +1,79 @@
+"""The `identity-os` command, as a person types it."""
+
+import pytest
+from identity_service.store import accounts
+from identity_service.store import table as seam
+from identity_service.store.table import StoreUnavailable
+
+from cli.main import main
+
+pytestmark = pytest.mark.usefixtures("table")
+
+
+def run(capsys, *words):
+    code = main(list(words))
+    captured = capsys.readouterr()
+    return code, captured.out.strip(), captured.err.strip()
+
+
+def test_the_life_of_a_key(capsys):
+    code, account, _ = run(capsys, "accounts", "create", "Acme", "--plan", "indie")
+    assert code == 0
+    code, secret, note = run(capsys, "keys", "create", account, "--name", "ci")
+    assert code == 0
+    assert "shown once" in note
+    assert accounts.authenticate(secret).plan == "indie"
+
+    listing = run(capsys, "keys", "list", account)[1].splitlines()
+    assert len(listing) == 2
+    key_id, last_four = listing[1].split()[:2]
+    assert secret.endswith(last_four)
+    assert secret not in "".join(listing)
+
+    for _ in range(2):
+        assert run(capsys, "keys", "revoke", account, key_id)[0] == 0
+    assert accounts.authenticate(secret) is None
+
+
+def test_plans_and_custom_limits(capsys):
+    account = run(capsys, "accounts", "create", "Acme")[1]
+    secret = run(capsys, "keys", "create", account)[1]
+    assert accounts.authenticate(secret).per_minute == 10
+    run(capsys, "accounts", "set-plan", account, "enterprise", "--per-minute", "77")
+    assert (accounts.authenticate(secret).per_minute, accounts.authenticate(secret).per_month) == (77, 1_000_000_000)
+    run(capsys, "accounts", "set-plan", account, "pro")
+    assert accounts.authenticate(secret).per_minute == 300
+    assert "indie" in run(capsys, "plans", "list")[1]
+    assert account in run(capsys, "accounts", "list")[1]
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (("keys", "create", "acct_x"), "no account acct_x"),
+        (("keys", "list", "acct_x"), "no account acct_x"),
+        (("accounts", "set-plan", "acct_x", "pro"), "no account acct_x"),
+        (("keys", "revoke", "acct_x", "key_x"), "no key key_x"),
+    ],
+)
+def test_what_is_not_there(capsys, words, text):
+    code, out, err = run(capsys, *words)
+    assert (code, out) == (1, "")
+    assert text in err
+
+
+def test_a_table_that_cannot_be_reached(capsys, monkeypatch):
+    def gone(*_, **__):
+        raise StoreUnavailable("EndpointConnectionError")
+
+    monkeypatch.setattr(seam, "_call", gone)
+    code, _, err = run(capsys, "accounts", "list")
+    assert code == 1
+    assert "cannot be reached" in err
+
+
+@pytest.mark.parametrize("words", [(), ("accounts",), ("accounts", "create"), ("accounts", "create", "A", "--plan", "gold")])
+def test_usage(words):
+    with pytest.raises(SystemExit) as stopped:
+        main(list(words))
+    assert stopped.value.code == 2

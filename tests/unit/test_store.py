@@ -1,0 +1,143 @@
+"""The store on an embedded table: races, answers that never came, the chain."""
+
+import json
+from dataclasses import replace
+from hashlib import sha256
+
+import pytest
+from identity_engine import birth, canonical, encode
+from identity_service.store import instances, ledger
+from identity_service.store import table as seam
+from identity_service.store.instances import Change
+from identity_service.store.table import Conflict, StoreUnavailable
+
+from tests.conftest import Caller
+
+pytestmark = pytest.mark.usefixtures("table")
+
+
+@pytest.fixture
+def caller(edge):
+    return Caller(edge, "pro")
+
+
+def renamed(name):
+    return lambda head: Change(replace(head, name=head.name + name), head.state, [], name)
+
+
+def test_who_loses_a_race_computes_again_on_what_the_winner_left(caller):
+    instance_id = caller.new_instance("-")
+    seen = []
+
+    def slow(head):
+        seen.append(head.name)
+        if len(seen) == 1:
+            instances.change(instances.get(caller.account_id, instance_id), renamed("winner"))
+        return renamed("loser")(head)
+
+    assert instances.change(instances.get(caller.account_id, instance_id), slow) == "loser"
+    assert seen == ["-", "-winner"]
+    assert instances.get(caller.account_id, instance_id).name == "-winnerloser"
+
+
+def test_who_always_loses_gets_a_conflict_and_changes_nothing(caller):
+    instance_id = caller.new_instance("-")
+
+    def unlucky(head):
+        instances.change(instances.get(caller.account_id, instance_id), renamed("x"))
+        return renamed("never")(head)
+
+    with pytest.raises(Conflict):
+        instances.change(instances.get(caller.account_id, instance_id), unlucky)
+    assert "never" not in instances.get(caller.account_id, instance_id).name
+
+
+def test_a_race_against_delete_finds_nothing(caller):
+    instance_id = caller.new_instance("-")
+
+    def deleted(head):
+        assert instances.remove(caller.account_id, instance_id)
+        return renamed("late")(head)
+
+    assert instances.change(instances.get(caller.account_id, instance_id), deleted) is None
+    assert instances.get(caller.account_id, instance_id) is None
+
+
+@pytest.mark.parametrize("took_effect", [True, False])
+def test_an_answer_that_never_came(caller, monkeypatch, took_effect):
+    instance_id = caller.new_instance()
+    commit = seam.write_all
+
+    def lost(operations):
+        if took_effect:
+            commit(operations)
+        raise StoreUnavailable("timeout")
+
+    monkeypatch.setattr(seam, "write_all", lost)
+    answer = caller.process(instance_id)
+    monkeypatch.undo()
+    total = caller.get(f"/instances/{instance_id}/history").json()["pagination"]["total"]
+    remaining = caller.get("/personas").headers["X-Monthly-Remaining"]
+    if took_effect:
+        assert (answer.status_code, total, remaining) == (200, 1, "499999")
+    else:
+        assert (answer.status_code, total, remaining) == (503, 0, "500000")
+        assert answer.json()["error"] == "service_unavailable"
+        assert answer.headers["Retry-After"] == "1"
+
+
+def test_a_broken_database_is_503_everywhere(caller, monkeypatch):
+    instance_id = caller.new_instance()
+
+    def gone(*_, **__):
+        raise StoreUnavailable("connection refused")
+
+    monkeypatch.setattr(seam, "_call", gone)
+    for method, path in (("GET", "/instances"), ("GET", f"/instances/{instance_id}"), ("GET", "/personas")):
+        answer = caller.request(method, path)
+        assert (answer.status_code, answer.json()["error"]) == (503, "service_unavailable")
+    assert caller.process(instance_id).status_code == 503
+    assert caller.post("/instances", json={}).status_code == 503
+
+
+def test_what_breaks_inside_is_a_500_in_the_one_shape(caller, monkeypatch, caplog):
+    instance_id = caller.new_instance()
+    monkeypatch.setattr("functions.engine.app.contract", lambda state: 1 / 0)
+    answer = caller.get(f"/instances/{instance_id}/contract")
+    assert (answer.status_code, answer.json()["error"]) == (500, "internal_error")
+    assert "division" not in answer.text
+    (record,) = caplog.records
+    assert record.exc_info[0] is ZeroDivisionError
+    assert record.request_id == answer.headers["X-Request-Id"]
+    assert caller.key not in caplog.text
+
+
+def test_the_chain_goes_from_birth_to_head(caller):
+    instance_id = caller.new_instance()
+    caller.process(instance_id)
+    caller.post(f"/instances/{instance_id}/reset", json={"mode": "initial"})
+    body = {"observations": [{"mode_target": "ORDER", "signal_strength": 0.5}] * 3}
+    caller.post(f"/instances/{instance_id}/process/batch", json=body)
+
+    head = instances.get(caller.account_id, instance_id)
+    items = {item["SK"]: item for item in seam.query("PK = :pk", {":pk": head.partition()})}
+    assert sorted(items) == [
+        "EVENT#000000000000#000000000001",
+        "EVENT#000000000001#000000000003",
+        "HEAD",
+        "OBS#000000000001",
+        "OBS#000000000004",
+    ]
+    digest = sha256(encode(birth()).encode()).hexdigest()
+    for key, payload, result in (
+        ("OBS#000000000001", "observations", "snapshot"),
+        ("EVENT#000000000001#000000000003", "kind", "state"),
+        ("OBS#000000000004", "observations", "snapshot"),
+    ):
+        item = items[key]
+        assert item["previous"] == digest
+        digest = ledger.next_digest(digest, item[payload], item[result])
+        assert item["digest"] == digest
+    assert head.digest == digest
+    rows = json.loads(items["OBS#000000000004"]["observations"])
+    assert canonical(rows) == items["OBS#000000000004"]["observations"]
