@@ -57,6 +57,26 @@ def chaotic(random: Random) -> list[Observation]:
     return [Observation(random.randrange(7), random.uniform(0.1, 1), random.uniform(0.3, 1)) for _ in range(TURNS)]
 
 
+#: Turns in which the two crises of R10 begin, and how long one lasts, back to LOW included.
+CRISES: Final = (60, 190)
+CRISIS_SPAN: Final = 70
+
+
+def two_crises(random: Random) -> list[Observation]:
+    """R10: 60 calm turns, then twice the very same 130: twelve of stress and the calm after it. 320 in all."""
+
+    def calm(turns: int) -> list[Observation]:
+        return [
+            Observation((PERCEPTION, ORDER)[turn % 2], random.uniform(0.3, 0.5), random.uniform(0.7, 0.9))
+            for turn in range(turns)
+        ]
+
+    before = calm(CRISES[0])
+    crisis = [Observation(STRESS, random.uniform(0.8, 1.0), random.uniform(0.7, 0.9)) for _ in range(12)]
+    crisis += calm(CRISES[1] - CRISES[0] - len(crisis))
+    return before + crisis + crisis
+
+
 def stray(random: Random) -> list[Observation]:
     """R11, first half: sixty steady turns, then one of a new mode."""
     return [*steady(random, 60), Observation(EXPLORATION, 0.95)]

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from botocore.exceptions import BotoCoreError
+
 from identity_service.plans import PLANS
 from identity_service.store import accounts
 from identity_service.store.table import StoreUnavailable

@@ -13,8 +13,8 @@ import sys
 from contextlib import suppress
 
 import uvicorn
-from identity_service.settings import settings
 
+from identity_service.settings import settings
 from local import dynamodb
 from local.accounts import ready_keys
 

@@ -19,7 +19,6 @@ from typing import Any, Final
 
 from identity_service.settings import settings
 from identity_service.store import table as seam
-
 from local import stream, template
 from local.stream import purging
 

@@ -9,9 +9,9 @@ from importlib import import_module
 from typing import Any, Final
 
 from fastapi.openapi.utils import get_openapi
-from identity_service import requests, schema
 from pydantic.json_schema import models_json_schema
 
+from identity_service import requests, schema
 from local import template
 
 _GROUPS: Final = ("instances", "engine", "testing", "personas", "health")
@@ -21,6 +21,7 @@ _BODIES: Final = (
     requests.ObservationIn,
     requests.BatchIn,
     requests.ResetIn,
+    requests.GoalIn,
     requests.TestIn,
 )
 _WORDS: Final = re.compile(r"\W+")

@@ -6,11 +6,11 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 import botocore.session
+
+from functions.purge.app import handler
 from identity_service.log import logger
 from identity_service.settings import settings
 from identity_service.store import table as seam
-
-from functions.purge.app import handler
 
 _EVERY: Final = 0.5  # seconds
 

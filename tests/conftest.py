@@ -6,10 +6,10 @@ from types import SimpleNamespace
 
 import httpx
 import pytest
+
 from identity_service import clock
 from identity_service.plans import PLANS
 from identity_service.store import accounts
-
 from local import dynamodb
 from local.edge import Edge
 

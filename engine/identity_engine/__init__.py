@@ -14,19 +14,23 @@ from identity_engine.arbitration import control_vector
 from identity_engine.codec import canonical, decode, encode, snapshot_id
 from identity_engine.composites import persona_matches
 from identity_engine.config import CONFIG, ENGINE_VERSION, Config
-from identity_engine.contract import Contract, contract
+from identity_engine.contract import COMPLEXITIES, Contract, GoalAssessment, Reason, assess_goal, contract, explain
 from identity_engine.cycle import process, process_all
 from identity_engine.personality_test import options, profile_of, question_ids, score, starting_strengths
 from identity_engine.personas import PERSONA_BY_ID, PERSONAS, Persona
 from identity_engine.questions import QUESTIONS, VERSIONS
 from identity_engine.reset import RESETS, reset
-from identity_engine.values import Drift, Observation, Profile, State, Vector, birth
+from identity_engine.state import State, birth
+from identity_engine.values import Drift, Observation, Profile, Vector
 from identity_engine.views import (
     MODE_CONSTANTS,
     MODE_TITLES,
     contract_view,
     drift_event_view,
     drift_view,
+    explanation_view,
+    goal_view,
+    memory_view,
     mode_map,
     snapshot_view,
 )
@@ -49,6 +53,7 @@ from identity_engine.vocabulary import (
 __all__ = [
     "ACTIONS",
     "ALWAYS_FORBIDDEN",
+    "COMPLEXITIES",
     "CONFIG",
     "DRIFT_LEVELS",
     "DRIFT_TOLERANCES",
@@ -72,11 +77,14 @@ __all__ = [
     "Config",
     "Contract",
     "Drift",
+    "GoalAssessment",
     "Observation",
     "Persona",
     "Profile",
+    "Reason",
     "State",
     "Vector",
+    "assess_goal",
     "birth",
     "canonical",
     "contract",
@@ -86,6 +94,10 @@ __all__ = [
     "drift_event_view",
     "drift_view",
     "encode",
+    "explain",
+    "explanation_view",
+    "goal_view",
+    "memory_view",
     "mode_map",
     "options",
     "persona_matches",

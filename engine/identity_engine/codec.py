@@ -2,7 +2,7 @@
 
 Canonical: keys sorted, no spaces, floats in their shortest exact form, so that equal states give equal bytes.
 
->>> from identity_engine.values import birth
+>>> from identity_engine.state import birth
 >>> decode(encode(birth())) == birth()
 True
 """
@@ -10,14 +10,34 @@ True
 import json
 from dataclasses import fields
 from hashlib import sha256
-from typing import Any
+from typing import Any, Final
 
-from identity_engine.values import Drift, Profile, RestPoint, State
+from identity_engine.memory.chain import Memory
+from identity_engine.memory.coherence import Coherence
+from identity_engine.memory.episodic import Episodic
+from identity_engine.memory.growth import Growth
+from identity_engine.memory.narrative import Narrative
+from identity_engine.memory.self_model import SelfModel
+from identity_engine.state import RestPoint, State
+from identity_engine.values import Drift, Profile
 
 _encoder = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-_STATE_FIELDS = tuple(field.name for field in fields(State))
-_PARTS = {"profile": Profile, "stable": RestPoint, "drift": Drift}
-_PART_FIELDS = {name: tuple(field.name for field in fields(part)) for name, part in _PARTS.items()}
+
+#: Which fields of which class hold further classes.
+_PARTS: Final[dict[type, dict[str, type]]] = {
+    State: {"profile": Profile, "stable": RestPoint, "drift": Drift, "memory": Memory},
+    Memory: {
+        "episodic": Episodic,
+        "growth": Growth,
+        "self_model": SelfModel,
+        "coherence": Coherence,
+        "narrative": Narrative,
+    },
+}
+_FIELDS: Final[dict[type, tuple[str, ...]]] = {
+    owner: tuple(field.name for field in fields(owner))
+    for owner in {*_PARTS, *(part for parts in _PARTS.values() for part in parts.values())}
+}
 
 
 def canonical(value: object) -> str:
@@ -27,23 +47,28 @@ def canonical(value: object) -> str:
 
 def encode(state: State) -> str:
     """A state as canonical JSON text."""
-    document = {name: getattr(state, name) for name in _STATE_FIELDS}
-    for name, names in _PART_FIELDS.items():
-        part = document[name]
-        document[name] = {field: getattr(part, field) for field in names}
-    return canonical(document)
+    return canonical(_plain(state))
 
 
-def _frozen(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
+def _plain(value: Any) -> Any:
+    names = _FIELDS.get(type(value))
+    return value if names is None else {name: _plain(getattr(value, name)) for name in names}
 
 
 def decode(text: str) -> State:
     """The state that `encode` wrote. ValueError, KeyError or TypeError when the text is no state."""
-    document = {name: _frozen(value) for name, value in json.loads(text).items()}
-    for name, part in _PARTS.items():
-        document[name] = part(**{field: _frozen(value) for field, value in document[name].items()})
-    return State(**document)
+    state: State = _built(State, json.loads(text))
+    return state
+
+
+def _built(owner: type, document: dict[str, Any]) -> Any:
+    parts = _PARTS.get(owner, {})
+    return owner(
+        **{
+            name: _built(parts[name], value) if name in parts else tuple(value) if isinstance(value, list) else value
+            for name, value in document.items()
+        }
+    )
 
 
 def snapshot_id(encoded: str) -> str:

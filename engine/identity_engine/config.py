@@ -81,7 +81,38 @@ class Config:
     stability_drift: tuple[float, ...] = (0.0, 0.15, 0.3, 0.4)  # C, by drift level
     stability_stress: tuple[float, ...] = (0.0, 0.15, 0.3, 0.4)  # C, by stress state
 
-    # Step 9, timing and locks
+    # Step 8, memory
+    memory_feedback: bool = True  # whether the past acts on the present; off for comparison alone
+    recent: int = 20  # C, cycles that count as recent
+    trend_fast: float = 0.3  # C, rate of the fast average of energy
+    trend_slow: float = 0.05  # C
+    pattern_depleted: float = 0.25  # C, fast average of energy under which the agent is depleted
+    pattern_sustained: int = 10  # C, cycles at HIGH or OVER
+    pattern_volatile: int = 10  # C, changes of leader among the recent cycles
+    pattern_locked: int = 50  # C, cycles with one leader
+    growth_fast: float = 0.10  # C
+    growth_slow: float = 0.02  # C
+    resilience_keep: float = 0.7  # P, share that an episode leaves as it was
+    resilience_half: int = 50  # P, cycles of an episode that halve what it adds
+    resilience_root: float = 0.9862327044933592  # P, 0.5 to the power of 1/50
+    resilience_low: float = 0.45  # P, under which the agent is guarded
+    trait_window: int = 50  # P, cycles
+    coherence_descriptive: float = 0.6  # P, the rest is normative
+    coherence_core: float = 0.5  # C, control of core modes that is enough
+    coherence_low: float = 0.40  # C, what counts as incoherent
+    coherence_pause: int = 20  # C, incoherent cycles in a row that ask for a pause
+    rested_energy: float = 0.50  # C, under which recovering goes on
+    exploring_drift: int = 5  # C, drifting cycles among the recent ones
+
+    # Step 9, timing, trust, goals and locks
+    verify_below: float = 0.60  # C, coherence that asks for verification
+    trust_at: tuple[float, ...] = (0.8, 0.6, 0.35, 0.1)  # C, by stress state, of a coherent agent of middling resilience
+    trust_resilience: float = 0.4  # C, what resilience moves it by, per unit off 0.5
+    trust_delegation: float = 0.5  # C, from which work may be handed over
+    trust_autonomous: float = 0.7  # C
+    trust_paired: float = 0.4  # C
+    goal_cost: tuple[float, ...] = (0.05, 0.15, 0.30, 0.45)  # C, energy by complexity
+    preferred_at: float = 0.25  # C, alignment from which an action is preferred
     energy_gone: float = 0.05  # C, energy at or under which it is gone
     escalate_over: int = 10  # P, cycles at OVER before a human is called
     escalate_empty: int = 10  # C, cycles without energy before a human is called

@@ -10,7 +10,9 @@ from collections.abc import Iterable
 
 from identity_engine import activation, arbitration, drift, energy, stability, stress
 from identity_engine.config import CONFIG, Config
-from identity_engine.values import Drift, Observation, RestPoint, State
+from identity_engine.memory import CycleRecord, feedback, remember
+from identity_engine.state import RestPoint, State
+from identity_engine.values import Drift, Observation
 from identity_engine.vocabulary import D0, D3, LOW, OVER, STRESS_RESPONSE
 
 
@@ -25,18 +27,21 @@ def process(state: State, observation: Observation, config: Config = CONFIG) -> 
     # 1 mode activation
     strengths, coldness = activation.activate(state.strengths, state.coldness, observation, config)
 
+    past = feedback(state.memory, config)
+
     # 2 energy, by the system state before this cycle
-    left = energy.next_energy(state.energy, strengths, state.system, profile, near_empty_past=False, config=config)
+    left = energy.next_energy(state.energy, strengths, state.system, profile, near_empty_past=past.near_empty, config=config)
 
     # 3 stress and system state
-    limits = stress.thresholds(profile, 0, config)
+    limits = stress.thresholds(profile, past.spikes, config)
     bled = stress.bleed(strengths[STRESS_RESPONSE], observation, limits, config)
     strengths = (*strengths[:STRESS_RESPONSE], bled)
     level = stress.stress_level(bled, limits)
     system, calm, rested = stress.next_system(state, level, left, config)
 
     # 4 arbitration
-    leader = arbitration.leading(arbitration.control_vector(strengths, level, profile, config))
+    control = arbitration.control_vector(strengths, level, profile, config)
+    leader = arbitration.leading(control)
 
     # 6 drift
     warm = drift.warm_strengths(strengths, coldness, config)
@@ -69,6 +74,10 @@ def process(state: State, observation: Observation, config: Config = CONFIG) -> 
         state.stability, churned=churned, drift_level=moved.level, stress=level, config=config
     )
 
+    # 8 memory
+    record = CycleRecord(cycle, profile, strengths, control, leader, left, level, system, moved.level, moved.magnitude)
+    memory = remember(state.memory, record, config)
+
     after = State(
         profile=profile,
         birth_strengths=state.birth_strengths,
@@ -77,6 +86,7 @@ def process(state: State, observation: Observation, config: Config = CONFIG) -> 
         coldness=coldness,
         energy=left,
         stable=stable,
+        memory=memory,
         cycle=cycle,
         stress=level,
         system=system,

@@ -11,8 +11,10 @@ from dataclasses import replace
 from typing import Final
 
 from identity_engine.config import CONFIG, Config
+from identity_engine.memory import feedback
+from identity_engine.state import State, birth
 from identity_engine.stress import stress_level, thresholds
-from identity_engine.values import Drift, State, birth
+from identity_engine.values import Drift
 from identity_engine.vocabulary import BASELINE, STRESS_RESPONSE
 
 RESETS: Final = ("initial", "last_stable", "default")
@@ -28,13 +30,14 @@ def reset(state: State, mode: str, config: Config = CONFIG) -> State:
     if mode != "last_stable":
         raise ValueError(f"unknown reset {mode!r}: one of {', '.join(RESETS)}")
     rest = state.stable
+    spikes = feedback(state.memory, config).spikes
     return replace(
         state,
         strengths=rest.strengths,
         coldness=rest.coldness,
         energy=rest.energy,
         anchor=rest.anchor,
-        stress=stress_level(rest.strengths[STRESS_RESPONSE], thresholds(state.profile, 0, config)),
+        stress=stress_level(rest.strengths[STRESS_RESPONSE], thresholds(state.profile, spikes, config)),
         system=BASELINE,
         calm_streak=0,
         rested_streak=0,

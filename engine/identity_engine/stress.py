@@ -10,7 +10,8 @@ stable for 20 cycles. Source: spec/engine.md, step 3.
 """
 
 from identity_engine.config import CONFIG, Config
-from identity_engine.values import Observation, Profile, State
+from identity_engine.state import State
+from identity_engine.values import Observation, Profile
 from identity_engine.vocabulary import BASELINE, CONNECTION, GROWTH, HIGH, LOW, MED, OVER, STRESS, STRESS_RESPONSE
 
 Thresholds = tuple[float, float, float]

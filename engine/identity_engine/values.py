@@ -1,13 +1,10 @@
-"""The values that the engine takes and gives: profile, observation, drift, state.
+"""The values that the engine takes and gives: profile, observation, drift. The state has a module of its own.
 
 Frozen and slotted. Vectors are tuples of seven floats in mode order. Nothing here reads a clock, a random number or the
 outside; time is metadata that callers keep.
 """
 
-from dataclasses import dataclass, field
-
-from identity_engine.config import CONFIG, ENGINE_VERSION
-from identity_engine.vocabulary import BASELINE, LOW
+from dataclasses import dataclass
 
 Vector = tuple[float, ...]
 
@@ -53,51 +50,3 @@ class Drift:
     magnitude: float = 0.0
     deviation: Vector = ZERO
     rolled_back: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class RestPoint:
-    """What a rollback puts back: modes, energy and anchor of the last cycle at D0 and LOW."""
-
-    strengths: Vector
-    coldness: Vector
-    energy: float
-    anchor: Vector | None
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """All that the engine knows of one agent. Its size does not grow with the cycles."""
-
-    profile: Profile
-    birth_strengths: Vector
-    birth_energy: float
-    strengths: Vector
-    #: For each mode the product of (1 - a) over its updates: 1 never observed, 0 warm from the start.
-    coldness: Vector
-    energy: float
-    stable: RestPoint
-    cycle: int = 0
-    stress: int = LOW
-    system: str = BASELINE
-    calm_streak: int = 0
-    rested_streak: int = 0
-    over_streak: int = 0
-    empty_streak: int = 0
-    anchor: Vector | None = None
-    #: Distances of the last `drift_window` cycles, oldest first.
-    distances: tuple[float, ...] = ()
-    drift: Drift = field(default_factory=Drift)
-    strikes: int = 0
-    last_strike: int = 0
-    #: Index of the mode that leads the control vector, None while all are at rest.
-    leader: int | None = None
-    stability: float = 1.0
-    engine_version: str = ENGINE_VERSION
-
-
-def birth(profile: Profile = Profile(), strengths: Vector = ZERO, energy: float = CONFIG.energy_start) -> State:
-    """The state of a new agent. `strengths` in -1..1 are warm: drift takes them at their word. `energy` in 0..1."""
-    coldness = tuple(0.0 if v else 1.0 for v in strengths)
-    rest = RestPoint(strengths, coldness, energy, None)
-    return State(profile, strengths, energy, strengths, coldness, energy, rest)

@@ -4,13 +4,15 @@ Here, and only here, floats are rounded, once, to 6 decimals (spec/engine.md), a
 constant ("EXPLORATION") as a key or value, the display name ("Stress Response") in a contract, as the seed shows them.
 """
 
-from dataclasses import asdict
 from typing import Any, Final
 
 from identity_engine.composites import composites, persona_matches
 from identity_engine.config import CONFIG
-from identity_engine.contract import Contract
-from identity_engine.values import Drift, State, Vector
+from identity_engine.contract import Contract, GoalAssessment, explain
+from identity_engine.memory.episodic import signals
+from identity_engine.memory.growth import velocity
+from identity_engine.state import State
+from identity_engine.values import Drift, Vector
 from identity_engine.vocabulary import DRIFT_LEVELS, MODES, STRESS_STATES
 
 MODE_CONSTANTS: Final = tuple(name.upper() for name in MODES)
@@ -20,6 +22,11 @@ MODE_TITLES: Final = tuple(name.replace("_", " ").title() for name in MODES)
 def edge(value: float) -> float:
     """Rounded to 6 decimals; never a negative zero."""
     return round(value, 6) + 0.0
+
+
+def _fields(value: Any) -> dict[str, Any]:
+    """A flat dataclass as a dictionary; dataclasses.asdict copies deeply and takes ten times as long."""
+    return {name: getattr(value, name) for name in value.__slots__}
 
 
 def mode_map(vector: Vector) -> dict[str, float]:
@@ -45,7 +52,7 @@ def snapshot_view(state: State) -> dict[str, Any]:
 
 def contract_view(contract: Contract) -> dict[str, Any]:
     """An ExecutionContract, flat but for its named groups."""
-    timing = contract.timing
+    timing, trust, personality = contract.timing, contract.trust, contract.personality
     return {
         "dominant_modes": [MODE_TITLES[m] for m in contract.dominant_modes],
         "suppressed_modes": [MODE_TITLES[m] for m in contract.suppressed_modes],
@@ -60,9 +67,17 @@ def contract_view(contract: Contract) -> dict[str, Any]:
         "should_escalate": timing.should_escalate,
         "escalation_reason": timing.escalation_reason,
         "max_steps_remaining": timing.max_steps_remaining,
-        "decision_style": asdict(contract.decision_style),
-        "recovery_profile": asdict(contract.recovery_profile),
-        "hard_locks": asdict(contract.hard_locks),
+        "trust": edge(trust.trust),
+        "delegation_allowed": trust.delegation_allowed,
+        "max_delegation_complexity": trust.max_delegation_complexity,
+        "collaboration_style": trust.collaboration_style,
+        "verification_required": trust.verification_required,
+        "preferred_actions": list(personality.preferred_actions),
+        "discouraged_actions": list(personality.discouraged_actions),
+        "action_alignment": {action: edge(score) for action, score in personality.action_alignment.items()},
+        "decision_style": _fields(contract.decision_style),
+        "recovery_profile": _fields(contract.recovery_profile),
+        "hard_locks": _fields(contract.hard_locks),
         "narrative_prompt": contract.narrative_prompt,
     }
 
@@ -91,3 +106,38 @@ def drift_event_view(drift: Drift, cycle: int) -> dict[str, Any] | None:
         "affected_modes": moved,
         "rolled_back": view["rolled_back"],
     }
+
+
+def memory_view(state: State) -> dict[str, Any]:
+    """What the agent remembers: the fourteen signals, self-model, growth, coherence and narrative."""
+    memory = state.memory
+    found = signals(memory.episodic, state.cycle)
+    episodic = {name: edge(value) if isinstance(value, float) else value for name, value in found.items()}
+    leader = found["dominant_mode"]
+    episodic["dominant_mode"] = None if leader is None else MODE_CONSTANTS[int(leader)]
+    return {
+        "episodic": episodic,
+        "self_model": {
+            "stress_resilience": edge(memory.self_model.resilience),
+            "trait_stability": edge(memory.self_model.trait_stability),
+            "energy_efficiency": edge(memory.self_model.energy_efficiency),
+        },
+        "growth_direction": mode_map(velocity(memory.growth)),
+        "identity_coherence": edge(memory.coherence.value),
+        "narrative": _fields(memory.narrative),
+    }
+
+
+def goal_view(assessment: GoalAssessment) -> dict[str, Any]:
+    """An assessed goal."""
+    return {
+        "decision": assessment.decision,
+        "reason": assessment.reason,
+        "energy_cost": edge(assessment.cost),
+        "energy_budget": edge(assessment.budget),
+    }
+
+
+def explanation_view(state: State) -> list[dict[str, Any]]:
+    """The reason for each of the fourteen actions."""
+    return [_fields(reason) for reason in explain(state)]

@@ -1,13 +1,24 @@
-"""Engine operations: process, batch, snapshot, contract, reset, history, drift."""
+"""Engine operations: process, batch, simulate, snapshot, contract, goals, reset, history, drift."""
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, Any
 
 from fastapi import Query, Request, Response
-from identity_engine import STRESS_STATES, contract, contract_view
-from identity_service.cycles import Step, head_of, process, reset_instance, snapshot_answer
+
+from identity_engine import (
+    MODE_CONSTANTS,
+    STRESS_STATES,
+    assess_goal,
+    contract,
+    contract_view,
+    explanation_view,
+    goal_view,
+    memory_view,
+)
+from identity_service.cycles import Step, head_of, process, reset_instance, simulate, snapshot_answer
 from identity_service.describe import describe
 from identity_service.frame import answer, answer_page, create_app, lambda_handler, meter, read
-from identity_service.requests import BatchIn, DriftPage, HistoryPage, ObservationIn, ResetIn
+from identity_service.requests import BatchIn, ContractQuery, DriftPage, GoalIn, HistoryPage, ObservationIn, ResetIn
 from identity_service.store import ledger
 
 app = create_app("Engine")
@@ -26,25 +37,48 @@ async def process_one(request: Request, instance_id: str) -> Response:
 async def process_batch(request: Request, instance_id: str) -> Response:
     """All of them or none; costs one cycle each. Answers the final state, or every state on the way."""
     body = await read(request, BatchIn)
-    steps = process(meter(request), instance_id, body.observations)
-    if body.include_intermediate:
-        return answer({"states": [step.view() for step in steps], "processed_count": len(steps)})
-    return answer(steps[-1].view() | {"processed_count": len(steps)})
+    return answer(_batch(process(meter(request), instance_id, body.observations), body.include_intermediate))
+
+
+def _batch(steps: Sequence[Step], intermediate: bool) -> dict[str, Any]:
+    if intermediate:
+        return {"states": [step.view() for step in steps], "processed_count": len(steps)}
+    return steps[-1].view() | {"processed_count": len(steps)}
+
+
+@app.post(f"{PATH}/simulate", **describe("Try observations on a copy", "Simulated", ObservationIn, BatchIn, also=(404,)))
+async def simulate_some(request: Request, instance_id: str) -> Response:
+    """The answer that process or process/batch would give. Nothing is stored, no cycle is counted."""
+    body = await read(request, ObservationIn, BatchIn)
+    if isinstance(body, BatchIn):
+        return answer(_batch(simulate(meter(request), instance_id, body.observations), body.include_intermediate))
+    return answer(simulate(meter(request), instance_id, [body])[-1].view())
 
 
 @app.get(f"{PATH}/snapshot", **describe("Get the current state", "SnapshotDetail", also=(404,)))
 async def snapshot(request: Request, instance_id: str) -> Response:
-    """Where the agent stands."""
+    """Where the agent stands, and what it remembers."""
     head = head_of(meter(request), instance_id)
+    state = head.state
     times = {"cycle_count": head.seq, "created_at": head.created_at, "updated_at": head.updated_at}
-    return answer(snapshot_answer(head.id, head.state, head.encoded) | times)
+    return answer(snapshot_answer(head.id, state, head.encoded) | times | {"memory": memory_view(state)})
 
 
 @app.get(f"{PATH}/contract", **describe("Get the execution contract", "Contract", also=(404,)))
-async def current_contract(request: Request, instance_id: str) -> Response:
-    """What the agent may do now."""
-    head = head_of(meter(request), instance_id)
-    return answer(contract_view(contract(head.state)))
+async def current_contract(request: Request, instance_id: str, query: Annotated[ContractQuery, Query()]) -> Response:
+    """What the agent may do now; with `explain=true`, why: a reason for each of the fourteen actions."""
+    state = head_of(meter(request), instance_id).state
+    view = contract_view(contract(state))
+    return answer(view | {"explanation": explanation_view(state)} if query.explain else view)
+
+
+@app.post(f"{PATH}/goals/assess", **describe("Assess a goal", "GoalAssessed", GoalIn, also=(404,)))
+async def assess(request: Request, instance_id: str) -> Response:
+    """Should the agent take this on now: accept, defer or reject, with the reason."""
+    body = await read(request, GoalIn)
+    state = head_of(meter(request), instance_id).state
+    modes = [MODE_CONSTANTS.index(name) for name in body.required_modes]
+    return answer(goal_view(assess_goal(state, body.complexity, modes)))
 
 
 @app.post(f"{PATH}/reset", **describe("Reset the state", "ResetDone", ResetIn, also=(404, 409)))

@@ -1,6 +1,7 @@
 """Health: is the service up. No key, no limits, no table."""
 
 from fastapi import Response
+
 from identity_service.describe import describe
 from identity_service.frame import answer, create_app, lambda_handler
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Annotated
 
 from fastapi import Query, Request, Response
+
 from identity_service import errors
 from identity_service.answers import created_answer, instance_answer, row_answer
 from identity_service.clock import iso, now

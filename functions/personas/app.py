@@ -1,6 +1,7 @@
 """The twelve personas."""
 
 from fastapi import Request, Response
+
 from identity_engine import PERSONA_BY_ID, PERSONAS
 from identity_service import errors
 from identity_service.answers import persona_answer, persona_detail_answer

@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from fastapi import Query, Request, Response
+
 from identity_service.describe import describe
 from identity_service.frame import answer, create_app, lambda_handler, meter, read
 from identity_service.requests import QuestionsQuery, TestIn

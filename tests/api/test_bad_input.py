@@ -3,6 +3,7 @@
 import json
 
 import pytest
+
 from identity_service.frame import BODY_LIMIT
 from identity_service.requests import CONTEXT_LIMIT
 

@@ -1,9 +1,9 @@
 """Who may call, and how much: keys, isolation, the minute, the month."""
 
 import pytest
+
 from identity_service.keys import new_key
 from identity_service.store import accounts, usage
-
 from tests.conftest import Caller
 
 INSTANCE_ROUTES = [

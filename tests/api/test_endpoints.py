@@ -1,6 +1,7 @@
 """Each endpoint through the local edge: shapes, paging, and what changes what."""
 
 import pytest
+
 from identity_service.store import instances
 from identity_service.store import table as seam
 
@@ -87,6 +88,10 @@ def test_snapshot_and_contract_read_what_process_answered(pro):
     processed = pro.process(instance_id, "STRESS_RESPONSE", 0.95).json()["data"]
     snapshot = pro.get(f"/instances/{instance_id}/snapshot").json()["data"]
     assert {name: snapshot.pop(name) for name in ("cycle_count", "created_at", "updated_at")}["cycle_count"] == 1
+    memory = snapshot.pop("memory")
+    assert memory["episodic"]["dominant_mode"] is None
+    assert len(memory["episodic"]) == 14
+    assert memory["narrative"] == {"phase": "stable", "since": 0, "before": None, "cause": "birth"}
     assert snapshot == processed["snapshot"]
     assert pro.get(f"/instances/{instance_id}/contract").json()["data"] == processed["contract"]
 

@@ -5,6 +5,7 @@ from math import copysign
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from identity_engine import (
     ACTIONS,
     ALWAYS_FORBIDDEN,

@@ -1,11 +1,11 @@
 """The `identity-os` command, as a person types it."""
 
 import pytest
+
+from cli.main import main
 from identity_service.store import accounts
 from identity_service.store import table as seam
 from identity_service.store.table import StoreUnavailable
-
-from cli.main import main
 
 pytestmark = pytest.mark.usefixtures("table")
 

@@ -2,8 +2,10 @@
 
 import json
 import sys
+from dataclasses import replace
 
 import pytest
+
 from identity_engine import (
     CONFIG,
     ENGINE_VERSION,
@@ -57,10 +59,11 @@ def test_stress_response_costs_no_energy_of_its_own():
 def test_energy_reaches_zero_under_stress_and_the_floor_after_it():
     spent = last(STRESSED)
     assert spent.energy == 0.0
-    calm = process_all(spent, [Observation(4, 0.1)] * 60)
-    calm = [state.energy for state, _ in calm if state.system != "stress"]
-    # A cycle's energy goes by the system state before it, so the first calm one is still without.
-    assert calm[:3] == pytest.approx([0.0, 0.20, 0.30])
+    for config, floor in ((replace(CONFIG, memory_feedback=False), 0.20), (CONFIG, 0.30)):
+        calm = process_all(spent, [Observation(4, 0.1)] * 60, config)
+        energies = [state.energy for state, _ in calm if state.system != "stress"]
+        # A cycle's energy goes by the system state before it, so the first calm one is still without.
+        assert energies[:3] == pytest.approx([0.0, floor, floor + 0.10])
 
 
 @pytest.mark.parametrize(("tolerance", "high"), [("fragile", 0.50), ("normal", 0.55), ("resilient", 0.60)])

@@ -1,6 +1,7 @@
 """Keys, windows, times: the small exact things."""
 
 import pytest
+
 from identity_service import clock, keys
 from identity_service.store.usage import windows
 

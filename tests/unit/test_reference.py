@@ -1,11 +1,15 @@
-"""The reference behaviours of spec/engine.md, each named after its row. R10 and R12 stand with memory and the properties."""
+"""The reference behaviours of spec/engine.md, each named after its row. R12 stands with the properties."""
 
+from dataclasses import replace
 from itertools import pairwise
 from random import Random
 
 import pytest
+
+from benchmarks import scenarios
 from identity_engine import (
     ALWAYS_FORBIDDEN,
+    CONFIG,
     DRIFT_LEVELS,
     RISKY,
     SAFE,
@@ -16,8 +20,6 @@ from identity_engine import (
     control_vector,
     process_all,
 )
-
-from benchmarks import scenarios
 
 SEEDS = range(10)
 
@@ -78,8 +80,10 @@ def test_R5_spike(seed, governance):
         if STRESS_STATES[state.stress] in ("HIGH", "OVER"):
             assert not RISKY & set(contract(state).allowed_actions)
     before, after = results[scenarios.SPIKE.start - 1][0], results[-1][0]
-    assert set(contract(after).allowed_actions) == set(contract(before).allowed_actions)
-    assert len(contract(after).allowed_actions) == (12 if governance != "strict" else 7)
+    # Strict allowed 7; memory adds comfort after a recovery.
+    recovered = set(contract(before).allowed_actions) | {"comfort"}
+    assert set(contract(after).allowed_actions) == recovered
+    assert len(recovered) == (12 if governance != "strict" else 8)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -132,6 +136,22 @@ def test_R8_R9_profile_start(profile, strengths, control, dominant, removed):
     assert now.dominant_modes == dominant
     assert len(now.allowed_actions) == 12 - len(removed)
     assert set(now.forbidden_actions) == set(ALWAYS_FORBIDDEN) | removed
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_R10_memory_makes_the_second_crisis_another(seed):
+    def crises(config):
+        results = process_all(birth(Profile(governance="strict")), scenarios.two_crises(Random(seed)), config)
+        assert len(results) == 320
+        actions = [len(contract(state, config).allowed_actions) for state, _ in results]
+        first, second = (actions[start : start + scenarios.CRISIS_SPAN] for start in scenarios.CRISES)
+        return sum(first) / len(first), sum(second) / len(second), sum(actions) / len(actions)
+
+    first, second, on = crises(CONFIG)
+    assert second - first >= 0.24
+    first, second, off = crises(replace(CONFIG, memory_feedback=False))
+    assert second == first
+    assert on - off >= 0.24
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -5,12 +5,12 @@ from dataclasses import replace
 from hashlib import sha256
 
 import pytest
+
 from identity_engine import birth, canonical, encode
 from identity_service.store import instances, ledger
 from identity_service.store import table as seam
 from identity_service.store.instances import Change
 from identity_service.store.table import Conflict, StoreUnavailable
-
 from tests.conftest import Caller
 
 pytestmark = pytest.mark.usefixtures("table")

@@ -1,8 +1,11 @@
 """Step 9, the ExecutionContract: what a state allows, and how to act on it.
 
-One module for each dimension: action space, style, timing, personality, narrative.
+One module for each dimension (action space, timing, goals, trust, personality), one for style, one for the narrative, and one
+that explains.
 """
 
 from identity_engine.contract.assemble import Contract, contract
+from identity_engine.contract.explanation import Reason, explain
+from identity_engine.contract.goals import COMPLEXITIES, GoalAssessment, assess_goal
 
-__all__ = ["Contract", "contract"]
+__all__ = ["COMPLEXITIES", "Contract", "GoalAssessment", "Reason", "assess_goal", "contract", "explain"]

@@ -7,8 +7,9 @@
     stress_only  all 12
 
 Then stress acts on every base: HIGH removes the risky four and guarantees the safe four, OVER leaves exactly the safe four.
-No rule removes a safe action, so OVER is within HIGH within MED within LOW for one state. Source: spec/engine.md, "The
-contract".
+Memory acts with it: low resilience after an episode removes the risky four already at MED, and a past recovery guarantees
+comfort below OVER. No rule removes a safe action, so OVER is within HIGH within MED within LOW for one state. Source:
+spec/engine.md, "The contract".
 """
 
 from collections.abc import Mapping
@@ -18,15 +19,16 @@ from types import MappingProxyType
 from typing import Final
 
 from identity_engine.config import CONFIG, Config
-from identity_engine.values import Profile, State
-from identity_engine.vocabulary import ACTIONS, CONTRIBUTES, HIGH, OVER, RISKY, SAFE, STRESS_RESPONSE
+from identity_engine.memory import feedback
+from identity_engine.state import State
+from identity_engine.values import Profile
+from identity_engine.vocabulary import ACTIONS, CONTRIBUTES, HIGH, MED, OVER, RISKY, SAFE, STRESS_RESPONSE
 
 AVERSE_REMOVES: Final = frozenset({"explore", "pivot", "challenge"})
 
 #: Names of the rules, as explanations show them.
-NOT_ACTIVE, SUPPRESSED, AVERSE, STRESS_HIGH, STRESS_OVER = (
-    "governance_strict", "suppressed_modes", "risk_posture", "stress_high", "stress_over",
-)  # fmt: skip
+NOT_ACTIVE, SUPPRESSED, AVERSE = "governance_strict", "suppressed_modes", "risk_posture"
+LOW_RESILIENCE, STRESS_HIGH, STRESS_OVER = "low_resilience", "stress_high", "stress_over"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,18 +47,27 @@ def active_modes(state: State, config: Config = CONFIG) -> tuple[int, ...]:
 
 def action_space(state: State, level: int | None = None, config: Config = CONFIG) -> ActionSpace:
     """The action space of a state; `level` asks what it would be at another stress state, 0..3."""
-    profile = state.profile
+    profile, past = state.profile, feedback(state.memory, config)
     active = active_modes(state, config) if profile.governance == "strict" else ()
-    return _space(profile, active, state.stress if level is None else level)
+    return _space(profile, active, state.stress if level is None else level, past.comfort, past.guarded)
+
+
+def only_by_recovery(state: State, config: Config = CONFIG) -> frozenset[str]:
+    """Actions that are allowed now because of a past recovery and nothing else."""
+    profile, past = state.profile, feedback(state.memory, config)
+    active = active_modes(state, config) if profile.governance == "strict" else ()
+    with_it, without = (_space(profile, active, state.stress, comfort, past.guarded) for comfort in (past.comfort, False))
+    return with_it.allowed - without.allowed
 
 
 @lru_cache(maxsize=8192)
-def _space(profile: Profile, active: tuple[int, ...], level: int) -> ActionSpace:
+def _space(profile: Profile, active: tuple[int, ...], level: int, comfort: bool, guarded: bool) -> ActionSpace:
     removed: dict[str, str] = {}
+    kept = SAFE | {"comfort"} if comfort and level < OVER else SAFE
 
     def remove(actions: frozenset[str], rule: str) -> None:
         for action in ACTIONS:
-            if action in actions and action not in SAFE:
+            if action in actions and action not in kept:
                 removed.setdefault(action, rule)
 
     if profile.governance == "strict" and active:
@@ -68,6 +79,8 @@ def _space(profile: Profile, active: tuple[int, ...], level: int) -> ActionSpace
         if profile.risk_posture == "averse":
             remove(AVERSE_REMOVES, AVERSE)
 
+    if level == MED and guarded:
+        remove(RISKY, LOW_RESILIENCE)
     if level >= HIGH:
         remove(RISKY, STRESS_HIGH)
     if level == OVER:

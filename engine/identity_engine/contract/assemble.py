@@ -6,7 +6,7 @@ from identity_engine.arbitration import control_vector
 from identity_engine.config import CONFIG, Config
 from identity_engine.contract.action_space import action_space
 from identity_engine.contract.narrative import narrative_prompt
-from identity_engine.contract.personality import action_alignment
+from identity_engine.contract.personality import Personality, action_alignment, personality
 from identity_engine.contract.style import (
     DecisionStyle,
     HardLocks,
@@ -16,7 +16,8 @@ from identity_engine.contract.style import (
     recovery_profile,
 )
 from identity_engine.contract.timing import Timing, timing
-from identity_engine.values import State
+from identity_engine.contract.trust import Trust, trust
+from identity_engine.state import State
 from identity_engine.vocabulary import ACTIONS, ALWAYS_FORBIDDEN, ASSERTION, EXPLORATION, HIGH
 
 _DAMPENED = frozenset({EXPLORATION, ASSERTION})
@@ -35,6 +36,8 @@ class Contract:
     energy: float
     stability: float
     timing: Timing
+    trust: Trust
+    personality: Personality
     decision_style: DecisionStyle
     recovery_profile: RecoveryProfile
     hard_locks: HardLocks
@@ -49,7 +52,7 @@ def contract(state: State, config: Config = CONFIG) -> Contract:
     alignment = action_alignment(control, profile)
     allowed = tuple(sorted((a for a in ACTIONS if a in space.allowed), key=lambda action: -alignment[action]))
     removed = tuple(action for action in ACTIONS if action in space.removed)
-    style = decision_style(state, control)
+    style = decision_style(state, control, config)
     when = timing(state, config)
     return Contract(
         dominant_modes=tuple([m for m, v in enumerate(strengths) if v >= config.dominant_at]),
@@ -63,6 +66,8 @@ def contract(state: State, config: Config = CONFIG) -> Contract:
         energy=state.energy,
         stability=state.stability,
         timing=when,
+        trust=trust(state, config),
+        personality=personality(alignment, space.allowed, config),
         decision_style=style,
         recovery_profile=recovery_profile(state, config),
         hard_locks=hard_locks(state, config),

@@ -6,7 +6,9 @@ Source: spec/engine.md, "The contract" (fields); every figure and rule here is C
 from dataclasses import dataclass
 
 from identity_engine.config import CONFIG, Config
-from identity_engine.values import State, Vector
+from identity_engine.memory import feedback
+from identity_engine.state import State
+from identity_engine.values import Vector
 from identity_engine.vocabulary import (
     ASSERTION,
     CONNECTION,
@@ -37,7 +39,7 @@ class DecisionStyle:
 
 @dataclass(frozen=True, slots=True)
 class RecoveryProfile:
-    """preferred_path: baseline, rapid, gradual."""
+    """preferred_path: baseline, rapid, gradual, oscillating."""
 
     preferred_path: str
     support_required: bool
@@ -60,12 +62,15 @@ class HardLocks:
     pivot_threshold_min: float | None = None
 
 
-def decision_style(state: State, control: Vector) -> DecisionStyle:
-    """Style from the leading mode and the profile; stress makes it slower, safer and quieter."""
+def decision_style(state: State, control: Vector, config: Config = CONFIG) -> DecisionStyle:
+    """Style from the leading mode and the profile; stress and a hard past make it slower, safer and quieter."""
     level, leader = state.stress, state.leader
-    tempo = _TEMPO.get(-1 if leader is None else leader, "measured") if level <= MED else "measured"
+    guarded = feedback(state.memory, config).guarded
+    tempo = "measured"
+    if level <= MED and not guarded and leader is not None:
+        tempo = _TEMPO.get(leader, tempo)
     # Postures stand from boldest to safest: HIGH allows bounded at the boldest, OVER only averse.
-    boldest = {HIGH: "bounded", OVER: "averse"}.get(level, "seeking")
+    boldest = "averse" if guarded else {HIGH: "bounded", OVER: "averse"}.get(level, "seeking")
     risk = max(state.profile.risk_posture, boldest, key=RISK_POSTURES.index)
 
     outward = control[EXPLORATION] + control[ASSERTION] + control[CONNECTION]
@@ -80,9 +85,9 @@ def decision_style(state: State, control: Vector) -> DecisionStyle:
 
 
 def recovery_profile(state: State, config: Config = CONFIG) -> RecoveryProfile:
-    """How to come back: rapid out of MED, gradual out of HIGH and OVER."""
+    """How to come back: rapid out of MED, gradual out of HIGH and OVER, oscillating when the crises recur."""
     if state.stress >= HIGH:
-        path = "gradual"
+        path = "oscillating" if state.memory.episodic.spikes >= config.stress_spikes_from else "gradual"
     elif state.stress == LOW and state.system != STRESS:
         path = "baseline"
     else:

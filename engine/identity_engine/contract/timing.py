@@ -1,14 +1,14 @@
 """Timing: when to pause, when to call a human, and how long the energy lasts.
 
-Pause: energy gone under stress; repeated D3. Escalate: OVER for 10 cycles or more (P); empty for long; severe deviation.
-The first reason that holds, in this order, is the one given. Source: spec/engine.md, "The contract".
+Pause: energy gone under stress; repeated D3; incoherence that lasts. Escalate: OVER for 10 cycles or more (P); empty for long;
+severe deviation. The first reason that holds, in this order, is the one given. Source: spec/engine.md, "The contract".
 """
 
 from dataclasses import dataclass
 
 from identity_engine.config import CONFIG, Config
 from identity_engine.energy import burn
-from identity_engine.values import State
+from identity_engine.state import State
 from identity_engine.vocabulary import STRESS
 
 
@@ -30,6 +30,8 @@ def timing(state: State, config: Config = CONFIG) -> Timing:
         pause = f"energy {state.energy:.2f} is gone under stress"
     elif state.strikes >= config.strikes_pause:
         pause = f"{state.strikes} rollbacks (D3) within {config.strike_memory} cycles of each other"
+    elif state.memory.coherence.low_streak >= config.coherence_pause:
+        pause = f"identity coherence {state.memory.coherence.value:.2f} for {state.memory.coherence.low_streak} cycles"
 
     if state.over_streak >= config.escalate_over:
         escalate = f"OVER for {state.over_streak} cycles"

@@ -3,7 +3,6 @@
 from typing import Any
 
 from identity_engine import MODE_TITLES, Persona, mode_map, snapshot_view
-
 from identity_service.store.instances import Head
 from identity_service.store.table import Item
 

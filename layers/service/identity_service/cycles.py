@@ -24,7 +24,6 @@ from identity_engine import (
     snapshot_id,
     snapshot_view,
 )
-
 from identity_service import errors
 from identity_service.clock import iso, now
 from identity_service.limits import Meter
@@ -111,6 +110,13 @@ def _processed(head: Head, observations: Sequence[ObservationIn], moment: float)
         updated_at=stamp,
     )
     return Change(after, state, records, steps)
+
+
+def simulate(meter: Meter, instance_id: str, observations: Sequence[ObservationIn]) -> list[Step]:
+    """What `process` would answer, on a copy: nothing is stored, no cycle is counted."""
+    head = head_of(meter, instance_id)
+    results = process_all(head.state, [o.observation() for o in observations])
+    return [Step(head.id, state, drift) for state, drift in results]
 
 
 def reset_instance(meter: Meter, instance_id: str, mode: str) -> State:

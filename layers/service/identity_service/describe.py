@@ -14,12 +14,15 @@ def describe(
     summary: str,
     answer: str,
     body: type[BaseModel] | None = None,
+    several: type[BaseModel] | None = None,
     *,
     status: int = 200,
     also: Sequence[int] = (),
     public: bool = False,
 ) -> dict[str, Any]:
-    """Keyword arguments for a FastAPI route. `answer` names a class of `schema`; `also` adds statuses to the usual errors."""
+    """Keyword arguments for a FastAPI route. `answer` names a class of `schema`; `several` is another form of
+    the body; `also` adds statuses to the usual errors.
+    """
     errors = (500,) if public else (*_ALWAYS, *also, *((413, 415) if body else ()))
     responses: dict[str, Any] = {
         str(status): {"description": HTTPStatus(status).phrase, "content": _json(f"#/components/schemas/{answer}")}
@@ -31,9 +34,11 @@ def describe(
         }
     extra: dict[str, Any] = {"responses": responses, "security": [] if public else [{"ApiKey": []}]}
     if body:
-        extra["requestBody"] = {"required": True, "content": _json(f"#/components/schemas/{body.__name__}")}
+        forms = [f"#/components/schemas/{form.__name__}" for form in (body, several) if form]
+        extra["requestBody"] = {"required": True, "content": _json(*forms)}
     return {"summary": summary, "status_code": status, "openapi_extra": extra}
 
 
-def _json(reference: str) -> dict[str, Any]:
-    return {"application/json": {"schema": {"$ref": reference}}}
+def _json(*references: str) -> dict[str, Any]:
+    forms = [{"$ref": reference} for reference in references]
+    return {"application/json": {"schema": {"anyOf": forms} if len(forms) > 1 else forms[0]}}

@@ -6,7 +6,7 @@ do not live here.
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 from uuid import uuid4
 
 from fastapi import FastAPI, Request, Response
@@ -29,6 +29,7 @@ from identity_service.store.table import Conflict, StoreUnavailable
 BODY_LIMIT = 1_048_576
 
 Model = TypeVar("Model", bound=BaseModel)
+Many = TypeVar("Many", bound=BaseModel)
 
 
 def create_app(title: str) -> FastAPI:
@@ -79,8 +80,12 @@ def answer_page(rows: Sequence[Any], *, limit: int, offset: int, total: int) -> 
     return _json({"data": rows, "pagination": pagination}, 200)
 
 
-async def read(request: Request, model: type[Model]) -> Model:
-    """The request's JSON body as a `model`; ApiError 400, 413 or 415 when it is not one."""
+@overload
+async def read(request: Request, model: type[Model]) -> Model: ...
+@overload
+async def read(request: Request, model: type[Model], several: type[Many]) -> Model | Many: ...
+async def read(request: Request, model: type[Model], several: type[Many] | None = None) -> Model | Many:
+    """The request's JSON body as a `model`, or as `several` when it holds observations; ApiError 400, 413, 415 when neither."""
     media_type = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
     if media_type != "application/json" and not media_type.endswith("+json"):
         raise errors.unsupported_media_type()
@@ -92,6 +97,8 @@ async def read(request: Request, model: type[Model]) -> Model:
     except ValueError as error:
         raise errors.invalid("body", "malformed_json", f"the body is not JSON: {error}") from None
     try:
+        if several is not None and isinstance(document, dict) and "observations" in document:
+            return several.model_validate(document)
         return model.model_validate(document)
     except ValidationError as error:
         raise errors.invalid_all(problems_of(error.errors(include_url=False))) from None

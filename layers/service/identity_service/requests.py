@@ -5,7 +5,11 @@ Strict: "0.8" is no number and 1 is no truth value. Unknown fields are refused, 
 
 from typing import Annotated, Any, Literal, TypeVar
 
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
 from identity_engine import (
+    COMPLEXITIES,
     CONFIG,
     DRIFT_TOLERANCES,
     ENERGY_POLICIES,
@@ -22,9 +26,6 @@ from identity_engine import (
     birth,
     canonical,
 )
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
-from pydantic_core import PydanticCustomError
-
 from identity_service.clock import parse_iso
 
 CONTEXT_LIMIT = 8_192
@@ -190,6 +191,13 @@ class ResetIn(Request):
     mode: _one_of(("initial", "last_stable", "default", "lastSnapshot"))  # type: ignore[valid-type]
 
 
+class GoalIn(Request):
+    """A goal to assess: how complex it is, and the modes that it cannot do without."""
+
+    complexity: _one_of(COMPLEXITIES)  # type: ignore[valid-type]
+    required_modes: list[ModeName] = []
+
+
 class ResponseIn(Request):
     """One answered question."""
 
@@ -235,6 +243,14 @@ class DriftPage(HistoryPage):
     """Which drift events, newest first, of one level or of all."""
 
     level: Literal["D0", "D1", "D2", "D3"] | None = None
+
+
+class ContractQuery(BaseModel):
+    """Whether the contract says why."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    explain: bool = False
 
 
 class QuestionsQuery(BaseModel):

@@ -2,8 +2,9 @@
 
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from identity_engine import ACTIONS, ALWAYS_FORBIDDEN, MODE_CONSTANTS, MODE_TITLES
 from pydantic import BaseModel, ConfigDict, Field
+
+from identity_engine import ACTIONS, ALWAYS_FORBIDDEN, MODE_CONSTANTS, MODE_TITLES
 
 T = TypeVar("T")
 
@@ -12,9 +13,11 @@ AnyAction = Literal[(*ACTIONS, *ALWAYS_FORBIDDEN)]  # type: ignore[valid-type]
 ModeConstant = Literal[MODE_CONSTANTS]  # type: ignore[valid-type]
 ModeTitle = Literal[MODE_TITLES]  # type: ignore[valid-type]
 StressState = Literal["LOW", "MED", "HIGH", "OVER"]
+Complexity = Literal["low", "medium", "high", "critical"]
 SystemState = Literal["baseline", "stress", "growth"]
 Unit = Annotated[float, Field(ge=0, le=1)]
 ByMode = dict[ModeConstant, float]
+Phase = Literal["stable", "exploring", "stressed", "recovering", "growing"]
 Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 
 
@@ -122,12 +125,67 @@ class SnapshotShape(Shape):
     composites: list[str]
 
 
+class EpisodicShape(Shape):
+    """Fourteen signals; null where the thing never happened. Recent: the last 20 cycles."""
+
+    stress_spike_count: int
+    avg_spike_interval: float | None
+    current_stress_streak: int
+    max_stress_streak: int
+    d1_recent: int
+    d2_recent: int
+    turns_since_last_d2: int | None
+    total_drift_events: int
+    energy_trend: float
+    energy_min_observed: Unit
+    dominant_mode: ModeConstant | None
+    dominant_mode_streak: int
+    mode_switches_recent: int
+    behavioral_pattern: Literal[
+        "stable",
+        "sustained_stress",
+        "recurring_stress",
+        "active_drift",
+        "mode_locked",
+        "volatile",
+        "energy_depleted",
+    ]
+
+
+class SelfModelShape(Shape):
+    """What the agent has turned out to be like."""
+
+    stress_resilience: Unit
+    trait_stability: Unit
+    energy_efficiency: Unit
+
+
+class NarrativeShape(Shape):
+    """Where the agent stands in its story, since which cycle, and what led there."""
+
+    phase: Phase
+    since: int
+    before: Phase | None
+    cause: Literal["birth", "pressure", "relief", "rest", "drift", "switching", "calm"]
+
+
+class MemoryShape(Shape):
+    """What the agent remembers."""
+
+    episodic: EpisodicShape
+    self_model: SelfModelShape
+    growth_direction: ByMode
+    identity_coherence: Unit
+    narrative: NarrativeShape
+
+
 class SnapshotStanding(SnapshotShape):
-    """A snapshot and its instance's times."""
+    """A snapshot, its instance's times, and what the agent remembers."""
 
     cycle_count: int
     created_at: Time
     updated_at: Time
+    memory: MemoryShape
 
 
 class DecisionStyleShape(Shape):
@@ -142,7 +200,7 @@ class DecisionStyleShape(Shape):
 class RecoveryProfileShape(Shape):
     """How to recover."""
 
-    preferred_path: Literal["baseline", "rapid", "gradual"]
+    preferred_path: Literal["baseline", "rapid", "gradual", "oscillating"]
     support_required: bool
     cooldown_required: bool
 
@@ -156,6 +214,18 @@ class HardLocksShape(Shape):
     exec_strictness_min: float | None
     goal_resistance_min: float | None
     pivot_threshold_min: float | None
+
+
+class Reason(Shape):
+    """Why an action is allowed or not, and what would bring it back."""
+
+    action: AnyAction
+    allowed: bool
+    rule: str
+    step: str
+    because: str
+    returns_when: str | None
+    calm_cycles: int | None
 
 
 class ContractShape(Shape):
@@ -174,10 +244,33 @@ class ContractShape(Shape):
     should_escalate: bool
     escalation_reason: str | None
     max_steps_remaining: Annotated[int | None, Field(description="Cycles until energy is gone; null if it does not fall.")]
+    trust: Unit
+    delegation_allowed: bool
+    max_delegation_complexity: Complexity | None
+    collaboration_style: Literal["autonomous", "paired", "supervised"]
+    verification_required: bool
+    preferred_actions: list[Action]
+    discouraged_actions: list[Action]
+    action_alignment: dict[Action, float]
     decision_style: DecisionStyleShape
     recovery_profile: RecoveryProfileShape
     hard_locks: HardLocksShape
     narrative_prompt: str
+
+
+class ContractExplained(ContractShape):
+    """A contract; the explanation is there when it was asked for."""
+
+    explanation: list[Reason] = []
+
+
+class GoalShape(Shape):
+    """An assessed goal."""
+
+    decision: Literal["accept", "defer", "reject"]
+    reason: str
+    energy_cost: float
+    energy_budget: Unit
 
 
 class DriftShape(Shape):
@@ -325,7 +418,9 @@ ANSWERS: dict[str, Any] = {
     "Processed": Data[ProcessedShape],
     "BatchProcessed": Data[BatchFinal | BatchStates],
     "SnapshotDetail": Data[SnapshotStanding],
-    "Contract": Data[ContractShape],
+    "Simulated": Data[ProcessedShape | BatchFinal | BatchStates],
+    "GoalAssessed": Data[GoalShape],
+    "Contract": Data[ContractExplained],
     "ResetDone": Data[ResetShape],
     "HistoryRows": Rows[HistoryRow],
     "DriftRows": Rows[DriftRow],

@@ -18,7 +18,6 @@ from identity_engine import (
     score,
     starting_strengths,
 )
-
 from identity_service import errors
 from identity_service.clock import now
 from identity_service.cycles import retest, snapshot_answer

@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 from identity_engine import State, decode, encode, snapshot_view
-
 from identity_service.clock import iso
 from identity_service.store import retry, table
 from identity_service.store.accounts import account_key

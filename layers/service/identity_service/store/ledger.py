@@ -17,7 +17,6 @@ from hashlib import sha256
 from typing import Any, Final
 
 from identity_engine import ENGINE_VERSION, canonical
-
 from identity_service.store import table
 from identity_service.store.table import Item
 

@@ -1,0 +1,13 @@
+"""Step 8, memory: what a past does to the present, in a state of fixed size.
+
+A chain of small pure layers, each a function from its own past and one immutable record of the cycle:
+
+    episodic -> growth -> self_model -> coherence -> narrative
+
+Source: spec/engine.md, step 8.
+"""
+
+from identity_engine.memory.chain import Memory, feedback, first_memory, remember
+from identity_engine.memory.record import CycleRecord
+
+__all__ = ["CycleRecord", "Memory", "feedback", "first_memory", "remember"]
