@@ -14,6 +14,8 @@ INSTANCE_ROUTES = [
     ("POST", "/process/batch", {"observations": [{"mode_target": "ORDER", "signal_strength": 0.5}]}),
     ("GET", "/snapshot", None),
     ("GET", "/contract", None),
+    ("POST", "/simulate", {"mode_target": "ORDER", "signal_strength": 0.5}),
+    ("POST", "/goals/assess", {"complexity": "low"}),
     ("POST", "/reset", {"mode": "initial"}),
     ("GET", "/history", None),
     ("GET", "/drift", None),

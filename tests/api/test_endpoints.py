@@ -243,3 +243,64 @@ def test_personas(pro):
     one = pro.get("/personas/persona_guardian").json()["data"]
     assert set(one) - set(personas["data"][0]) == {"long_description", "preferred_actions", "stress_recovery"}
     assert (one["name"], one["archetype"], one["dominant_modes"]) == ("The Guardian", "protective", ["Order", "Identity"])
+
+
+def test_simulate_answers_as_process_would_and_leaves_no_trace(pro):
+    instance_id = pro.new_instance()
+    pro.process(instance_id)
+    one = {"mode_target": "STRESS_RESPONSE", "signal_strength": 0.9}
+    many = {"observations": [one, one, {"mode_target": "ORDER", "signal_strength": 0.4}]}
+
+    def everything():
+        paths = ("", "/snapshot", "/contract", "/history", "/drift")
+        return [pro.get(f"/instances/{instance_id}{path}").json() for path in paths]
+
+    before = everything()
+    remaining = pro.get("/personas").headers["X-Monthly-Remaining"]
+    simulated = [
+        pro.post(f"/instances/{instance_id}/simulate", json=body).json()
+        for body in (one, many, many | {"include_intermediate": True})
+    ]
+    assert everything() == before
+    assert pro.get("/personas").headers["X-Monthly-Remaining"] == remaining
+
+    twin = pro.new_instance()
+    pro.process(twin)
+    real = pro.post(f"/instances/{twin}/process/batch", json=many).json()
+    real["data"]["snapshot"]["instance_id"] = instance_id
+    assert simulated[1] == real
+    assert simulated[2]["data"]["states"][-1] == {k: v for k, v in real["data"].items() if k != "processed_count"}
+    processed = pro.post(f"/instances/{instance_id}/process", json=one).json()
+    assert simulated[0] == processed
+
+
+def test_goals_are_assessed(pro):
+    profile = {"suppressed_modes": ["EXPLORATION"]}
+    instance_id = pro.new_instance(initial_config={"profile": profile})
+    path = f"/instances/{instance_id}/goals/assess"
+    accepted = pro.post(path, json={"complexity": "high"}).json()["data"]
+    assert accepted == {
+        "decision": "accept",
+        "reason": "it costs 0.30 of 0.80 energy",
+        "energy_cost": 0.3,
+        "energy_budget": 0.8,
+    }
+    deferred = pro.post(path, json={"complexity": "low", "required_modes": ["exploration"]}).json()["data"]
+    assert deferred["decision"] == "defer"
+    assert pro.post(path, json={"complexity": "huge"}).json()["details"] == {"field": "complexity", "reason": "unknown_value"}
+
+
+def test_a_contract_explains_itself_when_asked(pro):
+    instance_id = pro.new_instance()
+    for _ in range(2):
+        pro.process(instance_id, "STRESS_RESPONSE", 0.9)
+    plain = pro.get(f"/instances/{instance_id}/contract").json()["data"]
+    explained = pro.get(f"/instances/{instance_id}/contract", params={"explain": "true"}).json()["data"]
+    explanation = explained.pop("explanation")
+    assert explained == plain
+    assert len(explanation) == 14
+    assert {reason["action"] for reason in explanation if reason["allowed"]} == set(plain["allowed_actions"])
+    (execute,) = [reason for reason in explanation if reason["action"] == "execute"]
+    assert execute["because"] == "removed by stress HIGH: |stress_response| 0.63 >= 0.55"
+    bad = pro.get(f"/instances/{instance_id}/contract", params={"explain": "perhaps"})
+    assert bad.json()["details"] == {"field": "explain", "reason": "wrong_type"}

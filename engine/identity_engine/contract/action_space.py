@@ -13,13 +13,13 @@ spec/engine.md, "The contract".
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 
 from identity_engine.config import CONFIG, Config
-from identity_engine.memory import feedback
+from identity_engine.memory import Feedback, feedback
 from identity_engine.state import State
 from identity_engine.values import Profile
 from identity_engine.vocabulary import ACTIONS, CONTRIBUTES, HIGH, MED, OVER, RISKY, SAFE, STRESS_RESPONSE
@@ -45,19 +45,17 @@ def active_modes(state: State, config: Config = CONFIG) -> tuple[int, ...]:
     return tuple([m for m in range(STRESS_RESPONSE) if abs(state.strengths[m]) >= at])
 
 
-def action_space(state: State, level: int | None = None, config: Config = CONFIG) -> ActionSpace:
-    """The action space of a state; `level` asks what it would be at another stress state, 0..3."""
-    profile, past = state.profile, feedback(state.memory, config)
+def action_space(state: State, level: int | None = None, past: Feedback | None = None, config: Config = CONFIG) -> ActionSpace:
+    """The action space of a state, or what it would be at another stress state (`level`, 0..3) or with another `past`."""
+    profile, past = state.profile, past or feedback(state.memory, config)
     active = active_modes(state, config) if profile.governance == "strict" else ()
     return _space(profile, active, state.stress if level is None else level, past.comfort, past.guarded)
 
 
 def only_by_recovery(state: State, config: Config = CONFIG) -> frozenset[str]:
     """Actions that are allowed now because of a past recovery and nothing else."""
-    profile, past = state.profile, feedback(state.memory, config)
-    active = active_modes(state, config) if profile.governance == "strict" else ()
-    with_it, without = (_space(profile, active, state.stress, comfort, past.guarded) for comfort in (past.comfort, False))
-    return with_it.allowed - without.allowed
+    without = replace(feedback(state.memory, config), comfort=False)
+    return action_space(state, config=config).allowed - action_space(state, past=without, config=config).allowed
 
 
 @lru_cache(maxsize=8192)

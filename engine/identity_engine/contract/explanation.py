@@ -4,12 +4,13 @@ Built only when asked for. The way back out of stress is not estimated but count
 until the threshold is passed. Source: spec/engine.md, "The contract", last paragraph.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from identity_engine.arbitration import control_vector
 from identity_engine.config import CONFIG, Config
 from identity_engine.contract import action_space as rules
 from identity_engine.memory import feedback
+from identity_engine.memory.self_model import resilience_after
 from identity_engine.state import State
 from identity_engine.stress import Thresholds, bleed, thresholds
 from identity_engine.values import Observation
@@ -17,6 +18,7 @@ from identity_engine.vocabulary import (
     ACTIONS,
     ALWAYS_FORBIDDEN,
     CONTRIBUTES,
+    MED,
     MODES,
     PERCEPTION,
     SAFE,
@@ -124,8 +126,12 @@ def _removed(state: State, action: str, rule: str, limits: Thresholds, config: C
 
 
 def _back_below(state: State, action: str, limits: Thresholds, config: Config) -> float:
-    """The threshold under which stress no longer removes the action."""
-    for level in range(state.stress - 1, -1, -1):
-        if action in rules.action_space(state, level, config).allowed:
+    """The threshold under which stress no longer removes the action, as the agent will be once this episode is over."""
+    past = feedback(state.memory, config)
+    over_in = calm_cycles(state, limits[1], limits, config)
+    left = resilience_after(state.memory.self_model, state.memory.episodic.streak + over_in - 1, config)
+    later = replace(past, guarded=config.memory_feedback and left < config.resilience_low)
+    for level in range(state.stress - 1, 0, -1):
+        if action in rules.action_space(state, level, past if level > MED else later, config).allowed:
             return limits[level]
-    raise AssertionError("stress removed an action that no lower level allows")
+    return limits[0]

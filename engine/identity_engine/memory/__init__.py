@@ -7,7 +7,7 @@ A chain of small pure layers, each a function from its own past and one immutabl
 Source: spec/engine.md, step 8.
 """
 
-from identity_engine.memory.chain import Memory, feedback, first_memory, remember
+from identity_engine.memory.chain import Feedback, Memory, feedback, first_memory, remember
 from identity_engine.memory.record import CycleRecord
 
-__all__ = ["CycleRecord", "Memory", "feedback", "first_memory", "remember"]
+__all__ = ["CycleRecord", "Feedback", "Memory", "feedback", "first_memory", "remember"]

@@ -42,14 +42,19 @@ class SelfModel:
     window_energy: float = 0.0
 
 
+def resilience_after(past: SelfModel, cycles: int, config: Config = CONFIG) -> float:
+    """Resilience once an episode of so many cycles is over."""
+    keep = config.resilience_keep
+    return keep * past.resilience + (1 - keep) * half_life(cycles, config)
+
+
 def next_self_model(
     past: SelfModel, record: CycleRecord, episodic: Episodic, growth: Growth, config: Config = CONFIG
 ) -> SelfModel:
     """The self-model after the cycle."""
     resilience = past.resilience
     if episodic.ended:
-        keep = config.resilience_keep
-        resilience = keep * resilience + (1 - keep) * half_life(episodic.ended, config)
+        resilience = resilience_after(past, episodic.ended, config)
     energy = past.window_energy + record.energy
     if record.cycle % config.trait_window:
         return SelfModel(past.reference, resilience, past.trait_stability, past.energy_efficiency, energy)
