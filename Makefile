@@ -7,10 +7,10 @@ export SAM_CLI_TELEMETRY := 0
 export AWS_DEFAULT_REGION ?= us-east-1
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test lint openapi validate build deploy clean
+.PHONY: help run demo test lint bench-behaviour bench-state plots golden openapi validate build deploy clean
 
 help: ## this list
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 .venv/.ready: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
@@ -43,6 +43,19 @@ lint: .venv/.ready ## style, types, import directions
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
+
+bench-behaviour: .venv/.ready ## the guardrail comparison and the reference behaviours, as tables
+	@$(BIN)/python -m benchmarks.behaviour
+
+bench-state: .venv/.ready ## size of the state at 100 and at 1,000,000 cycles (some minutes)
+	@$(BIN)/python -m benchmarks.state_size
+
+plots: .venv/.ready ## draw the figures of docs/concepts.md
+	@$(BIN)/pip install --quiet --disable-pip-version-check -e '.[plots]'
+	@$(BIN)/python -m benchmarks.plots
+
+golden: .venv/.ready ## write tests/golden.json anew, after ENGINE_VERSION was raised
+	@$(BIN)/python -m tests.golden
 
 openapi: .venv/.ready ## write docs/openapi.json
 	@$(BIN)/python -m local.openapi
