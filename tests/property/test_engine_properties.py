@@ -1,6 +1,5 @@
 """R12: what holds for any sequence. Profiles of hypothesis are in tests/property/conftest.py."""
 
-from dataclasses import replace
 from math import copysign
 
 from hypothesis import given
@@ -111,8 +110,9 @@ def test_R12_batch_is_one_by_one_even_through_storage(state, sequence, data):
 def test_R12_the_state_has_one_size(state, sequence):
     after = process_all(state, sequence)[-1][0]
     assert len(after.distances) <= CONFIG.drift_window
-    bounded = replace(after, distances=(), birth_strengths=(), strengths=(), coldness=())
-    assert len(encode(bounded)) < 1600
+    assert len(after.memory.episodic.levels) <= CONFIG.recent
+    # About 90 floats of at most 24 characters, and their names.
+    assert len(encode(after)) < 4096
 
 
 @given(births, observations)
