@@ -3,6 +3,7 @@
 PORT                        the port (8000)
 HOST                        the address to listen at (127.0.0.1)
 DYNAMODB                    embedded (default), local, or http://...
+IDENTITY_OS_LOCAL           the folder of its keys and data (.local)
 IDENTITY_OS_DOCS_ENABLED    true: Swagger UI at /docs, ReDoc at /redoc
 """
 
@@ -61,7 +62,7 @@ def _welcome(port: int, keys: dict[str, str]) -> None:
     print(f"Identity OS answers at {base}   (Ctrl-C stops it)")
     if settings().docs_enabled:
         print(f"Docs: http://localhost:{port}/docs and http://localhost:{port}/redoc")
-    print("Keys, one for each plan (also in .local/keys.json):")
+    print(f"Keys, one for each plan (also in {dynamodb.DATA / 'keys.json'}):")
     for plan, key in keys.items():
         print(f"  {plan:<11} {key}")
     print(f"""Try:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import httpx
 
-from local.template import ROOT
+from local.template import DATA
 
 _COLOURS: Final = {"LOW": "32", "MED": "33", "HIGH": "35", "OVER": "31"}
 _LETTERS: Final = {
@@ -39,9 +39,9 @@ def main() -> int:
     """Play the story; the exit code."""
     port = os.environ.get("PORT", "8000")
     base = os.environ.get("IDENTITY_OS_BASE_URL", f"http://localhost:{port}/v1")
-    path = ROOT / ".local" / "keys.json"
+    path = DATA / "keys.json"
     if not path.exists():
-        return _fail("no .local/keys.json: start the API first, in another terminal: make run")
+        return _fail(f"no {path}: start the API first, in another terminal: make run")
     key = json.loads(path.read_text())["enterprise"]
     try:
         with httpx.Client(base_url=base, headers={"Authorization": f"Bearer {key}"}, timeout=10) as client:

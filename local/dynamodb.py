@@ -22,7 +22,7 @@ from identity_service.store import table as seam
 from local import stream, template
 from local.stream import purging
 
-DATA: Final = template.ROOT / ".local"
+DATA: Final = template.DATA
 _PACKAGE: Final = "amplify-dynamodb-simulator"
 _PORT: Final = 8001
 

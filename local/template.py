@@ -1,6 +1,7 @@
 """What the local side needs of template.yaml: routes, the authorizer's terms, gateway answers, the table."""
 
 import json
+import os
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import Any, Final
 import yaml
 
 ROOT: Final = Path(__file__).resolve().parent.parent
+#: Where a local server keeps its keys and data. A second server beside the first needs a folder of its own.
+DATA: Final = Path(os.environ.get("IDENTITY_OS_LOCAL", ROOT / ".local"))
 
 
 class _Loader(yaml.SafeLoader):
