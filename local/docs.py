@@ -25,7 +25,8 @@ _REDOC = """<!doctype html><html lang="en"><head><title>Identity OS</title><meta
 def docs_app() -> Starlette:
     """Serves /docs, /redoc, /openapi.json and their assets."""
     assets = Path(fastapi_offline.__file__).parent / "static"
-    openapi = document()
+    # "Try it out" must reach this server, not the cloud.
+    openapi = document() | {"servers": [{"url": "/"}]}
 
     async def swagger(_: Request) -> HTMLResponse:
         return HTMLResponse(_SWAGGER)

@@ -34,17 +34,21 @@ _DESCRIPTION: Final = (
 
 def document() -> dict[str, Any]:
     """The whole document, in a fixed order."""
-    routes = [route for group in _GROUPS for route in import_module(f"functions.{group}.app").app.routes]
+    apps = {group: import_module(f"functions.{group}.app").app for group in _GROUPS}
+    group_of = {route.path: group for group, app in apps.items() for route in app.routes}
+    routes = [route for app in apps.values() for route in app.routes]
     openapi = get_openapi(title="Identity OS", version="1.0.0", description=_DESCRIPTION, routes=routes)
     pairs, definitions = models_json_schema(
         [(model, "validation") for model in (*_BODIES, *schema.ANSWERS.values())], ref_template=_REFERENCE
     )
     schemas = dict(definitions.get("$defs", {}))
     for name, model in schema.ANSWERS.items():
-        schemas[name] = pairs[model, "validation"]
+        # A plain model stands under its own name already; what is left refers to it.
+        schemas.setdefault(name, pairs[model, "validation"])
     for path, operations in openapi["paths"].items():
         for method, operation in operations.items():
             operation["operationId"] = f"{method}_{_WORDS.sub('_', path.removeprefix('/v1/')).strip('_')}"
+            operation["tags"] = [group_of[path]]
             # FastAPI adds its own 422, which no route here ever answers.
             operation["responses"].pop("422", None)
             operation["responses"] = dict(sorted(operation["responses"].items()))

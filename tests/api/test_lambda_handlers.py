@@ -79,6 +79,27 @@ def test_authorizer_raises_the_word_that_means_401(table, key):
         authorize(key)
 
 
+def test_every_reference_in_the_openapi_document_leads_somewhere():
+    from local import openapi
+
+    document = openapi.document()
+    schemas = document["components"]["schemas"]
+
+    def references(value):
+        if isinstance(value, dict):
+            if "$ref" in value:
+                yield value["$ref"].removeprefix("#/components/schemas/")
+            value = list(value.values())
+        if isinstance(value, list):
+            for item in value:
+                yield from references(item)
+
+    assert set(references(document)) <= set(schemas)
+    assert "error" in schemas["ErrorAnswer"]["properties"]
+    for name, schema in schemas.items():
+        assert schema.get("$ref") != f"#/components/schemas/{name}", name
+
+
 def test_openapi_document_is_the_committed_one():
     from local import openapi
 
