@@ -171,6 +171,21 @@ def test_a_batch_with_full_contexts_is_stored_whole(pro):
     assert all(row["context"] == context for row in rows)
 
 
+def test_a_history_page_fits_into_an_answer_and_loses_no_row(pro):
+    instance_id = pro.new_instance()
+    body = {"observations": [{"mode_target": "ORDER", "signal_strength": 0.5, "context": {"text": "x" * 8000}}] * 100}
+    for _ in range(8):
+        assert pro.post(f"/instances/{instance_id}/process/batch", json=body).status_code == 200
+    seqs, more = [], True
+    while more:
+        page = pro.get(f"/instances/{instance_id}/history", params={"limit": 1000, "offset": len(seqs)})
+        assert len(page.content) < 5_500_000
+        assert page.json()["data"]
+        seqs += [row["seq"] for row in page.json()["data"]]
+        more = page.json()["pagination"]["has_more"]
+    assert seqs == list(range(800, 0, -1))
+
+
 def test_timestamps_are_kept_in_utc(pro, stopped_clock):
     instance_id = pro.new_instance()
     pro.process(instance_id, timestamp="2026-03-24T12:00:00.5+02:00")

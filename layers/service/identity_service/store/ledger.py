@@ -24,6 +24,8 @@ from identity_service.store.table import Item
 LARGEST_BATCH: Final = 100
 #: Bytes of observations in one item; DynamoDB allows 400 KB for all of it.
 _CHUNK: Final = 300_000
+#: Bytes of rows that one page may carry; Lambda answers with 6 MB at the most.
+_PAGE: Final = 4_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,12 +125,16 @@ def drift_page_at(pk: str, level: str, offset: int, limit: int) -> list[Item]:
 
 
 def _range(pk: str, prefix: str, field: str, total: int, offset: int, limit: int) -> list[tuple[int, Item]]:
-    """Rows `total - offset` down, `limit` of them, each with its number. A record's key is the number of its last row."""
+    """Rows `total - offset` down, `limit` of them, each with its number. A record's key is the number of its last row.
+
+    Fewer when they would not fit into one answer; the rest begins where these end.
+    """
     newest = total - offset
     oldest = max(newest - limit + 1, 1)
     if newest < 1:
         return []
     rows: list[tuple[int, Item]] = []
+    size = 0
     for item in table.query(
         "PK = :pk AND SK BETWEEN :from AND :to",
         {
@@ -136,11 +142,12 @@ def _range(pk: str, prefix: str, field: str, total: int, offset: int, limit: int
             ":from": f"{prefix}#{oldest:012d}",
             ":to": f"{prefix}#{newest + LARGEST_BATCH - 1:012d}",
         },
+        ScanIndexForward=False,
     ):
-        for number, row in enumerate(json.loads(item[field]), start=item["first"]):
-            if oldest <= number <= newest:
-                rows.append((number, row))
-        if rows and rows[-1][0] == newest:
+        numbered = enumerate(json.loads(item[field]), start=item["first"])
+        wanted = [(number, row) for number, row in numbered if oldest <= number <= newest]
+        rows += reversed(wanted)
+        size += len(item[field].encode()) if wanted else 0
+        if size > _PAGE:
             break
-    rows.reverse()
     return rows
