@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from random import Random
 from statistics import mean, pstdev
+from types import FrameType
 
 from benchmarks import guardrails, scenarios, scores
 from benchmarks.guardrails import System, Turn
@@ -156,9 +157,9 @@ def cost_of_explaining() -> None:
     """That an explanation nobody asks for costs nothing: how often its code runs in 300 cycles with contracts."""
     calls = 0
 
-    def count(frame: object, event: str, _: object) -> None:
+    def count(frame: FrameType, event: str, _: object) -> None:
         nonlocal calls
-        if event == "call" and frame.f_code.co_filename.endswith("explanation.py"):  # type: ignore[attr-defined]
+        if event == "call" and frame.f_code.co_filename.endswith("explanation.py"):
             calls += 1
 
     state = birth()

@@ -29,6 +29,9 @@ CONTRIBUTES: Final = (
     frozenset[str](),
 )
 
+#: The modes that contribute each action: the same table, read from the other side.
+CONTRIBUTORS: Final = {action: tuple(mode for mode in range(7) if action in CONTRIBUTES[mode]) for action in ACTIONS}
+
 STRESS_STATES: Final = ("LOW", "MED", "HIGH", "OVER")
 LOW, MED, HIGH, OVER = range(4)
 

@@ -7,13 +7,13 @@ from fastapi import Query, Request, Response
 
 from identity_engine import (
     MODE_CONSTANTS,
-    STRESS_STATES,
     assess_goal,
     contract,
     contract_view,
     explanation_view,
     goal_view,
     memory_view,
+    snapshot_view,
 )
 from identity_service.cycles import Step, head_of, process, reset_instance, simulate, snapshot_answer
 from identity_service.describe import describe
@@ -87,16 +87,9 @@ async def reset(request: Request, instance_id: str) -> Response:
     body = await read(request, ResetIn)
     mode = "last_stable" if body.mode == "lastSnapshot" else body.mode
     state = reset_instance(meter(request), instance_id, mode)
-    view = Step(instance_id, state, state.drift).view()["snapshot"]
-    return answer(
-        {
-            "id": instance_id,
-            "reset_to": mode,
-            "cycle": state.cycle,
-            "energy_level": view["energy_level"],
-            "stress_state": STRESS_STATES[state.stress],
-        }
-    )
+    view = snapshot_view(state)
+    standing = {name: view[name] for name in ("cycle", "energy_level", "stress_state")}
+    return answer({"id": instance_id, "reset_to": mode} | standing)
 
 
 @app.get(f"{PATH}/history", **describe("Get the observation history", "HistoryRows", also=(404,)))

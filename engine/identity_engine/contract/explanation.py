@@ -17,7 +17,7 @@ from identity_engine.values import Observation
 from identity_engine.vocabulary import (
     ACTIONS,
     ALWAYS_FORBIDDEN,
-    CONTRIBUTES,
+    CONTRIBUTORS,
     MED,
     MODES,
     PERCEPTION,
@@ -73,9 +73,7 @@ def calm_cycles(state: State, below: float, limits: Thresholds, config: Config =
 
 def _allowed(state: State, action: str, config: Config) -> Reason:
     profile, level = state.profile, state.stress
-    contributors = [m for m in range(STRESS_RESPONSE) if action in CONTRIBUTES[m]]
-    control = control_vector(state.strengths, level, profile, config)
-    shares = ", ".join(f"{MODES[m]} has {control[m]:.2f} of control" for m in contributors)
+    contributors = CONTRIBUTORS[action]
     if action in SAFE:
         rule, because = "safe", f"safe actions are guaranteed, now at {STRESS_STATES[level]}"
     elif action in rules.only_by_recovery(state, config):
@@ -88,6 +86,8 @@ def _allowed(state: State, action: str, config: Config) -> Reason:
         because = f"contributed by an active mode: {figures}" if active else "no acting mode is active, so all are allowed"
         rule = "governance_strict"
     else:
+        control = control_vector(state.strengths, level, profile, config)
+        shares = ", ".join(f"{MODES[m]} has {control[m]:.2f} of control" for m in contributors)
         rule, because = f"governance_{profile.governance}", f"no rule removes it; {shares}"
     return Reason(action, True, rule, "contract: action space", because, None, None)
 
@@ -96,7 +96,7 @@ def _removed(state: State, action: str, rule: str, limits: Thresholds, config: C
     _, high, over = limits
     size = abs(state.strengths[STRESS_RESPONSE])
     level = STRESS_STATES[state.stress]
-    contributors = [m for m in range(STRESS_RESPONSE) if action in CONTRIBUTES[m]]
+    contributors = CONTRIBUTORS[action]
     names = " or ".join(MODES[m] for m in contributors)
 
     def under_stress(limit: float, below: float, why: str) -> Reason:

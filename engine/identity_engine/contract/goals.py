@@ -1,9 +1,9 @@
 """Goals: should the agent take this one on now?
 
-    critical at HIGH or OVER          reject
-    needs a mode the profile suppresses     defer
-    costs more energy than is left    defer        low 0.05, medium 0.15, high 0.30, critical 0.45
-    else                              accept
+    critical at HIGH or OVER               reject
+    needs a mode the profile suppresses    defer
+    costs more energy than is left         defer        low 0.05, medium 0.15, high 0.30, critical 0.45
+    else                                   accept
 
 The first that holds decides. Source: spec/engine.md, "The contract"; costs C.
 """

@@ -12,18 +12,16 @@ from typing import Final
 
 from identity_engine.config import CONFIG, Config
 from identity_engine.values import Profile, Vector
-from identity_engine.vocabulary import ACTIONS, CONTRIBUTES
+from identity_engine.vocabulary import ACTIONS, CONTRIBUTORS
 
 SUPPRESSION_COST: Final = 0.5  # C
-
-_CONTRIBUTORS: Final = tuple(tuple(m for m in range(7) if action in CONTRIBUTES[m]) for action in ACTIONS)
 
 
 def action_alignment(control: Vector, profile: Profile) -> dict[str, float]:
     """Alignment of each of the twelve actions, in vocabulary order."""
     suppressed = profile.suppressed_modes
     alignment = {}
-    for action, modes in zip(ACTIONS, _CONTRIBUTORS, strict=True):
+    for action, modes in CONTRIBUTORS.items():
         score = 0.0
         for mode in modes:
             score += control[mode]

@@ -34,16 +34,17 @@ from identity_service.store.instances import Change, Head
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One cycle's outcome."""
+    """One cycle's outcome. `snapshot` spares a view what the record of the request already needed."""
 
     instance_id: str
     state: State
     drift: Drift
+    snapshot: dict[str, Any] | None = None
 
     def view(self) -> dict[str, Any]:
         """snapshot, contract, drift."""
         return {
-            "snapshot": snapshot_answer(self.instance_id, self.state),
+            "snapshot": self.snapshot or snapshot_answer(self.instance_id, self.state),
             "contract": contract_view(contract(self.state)),
             "drift": drift_view(self.drift),
         }
@@ -85,10 +86,12 @@ def _processed(head: Head, observations: Sequence[ObservationIn], moment: float)
     steps = [Step(head.id, state, drift) for state, drift in results]
     state = steps[-1].state
     encoded = encode(state)
+    snapshot = snapshot_answer(head.id, state, encoded)
+    steps[-1] = replace(steps[-1], snapshot=snapshot)
     stamp = iso(moment)
 
     rows = [o.row(stamp) | {"cycle": step.state.cycle} for o, step in zip(observations, steps, strict=True)]
-    entry = ledger.Entry(rows, snapshot_answer(head.id, state, encoded), stamp)
+    entry = ledger.Entry(rows, snapshot, stamp)
     records, digest = ledger.entry_records(head.partition(), head.digest, head.seq, entry)
 
     events = []

@@ -10,6 +10,7 @@ from identity_engine import (
     birth,
     contract,
     contract_view,
+    edge,
     mode_map,
     options,
     persona_matches,
@@ -68,7 +69,7 @@ def _done(instance_id: str, mode_profile: dict[str, float], matches: list[tuple[
         "test_completed": True,
         "mode_profile": mode_profile,
         "matched_personas": [
-            {"id": name, "name": PERSONA_BY_ID[name].name, "match_score": round(value, 6)} for name, value in matches
+            {"id": name, "name": PERSONA_BY_ID[name].name, "match_score": edge(value)} for name, value in matches
         ],
         "snapshot": snapshot_answer(instance_id, state),
         "contract": contract_view(contract(state)),

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
-from identity_engine import State, decode, encode, snapshot_view
+from identity_engine import State, decode, edge, encode
 from identity_service.clock import iso
 from identity_service.store import retry, table
 from identity_service.store.accounts import account_key
@@ -79,7 +79,6 @@ def _head_key(account_id: str, instance_id: str) -> dict[str, str]:
 
 
 def _item(head: Head, state: State) -> Item:
-    summary = snapshot_view(state)
     return _head_key(head.account_id, head.id) | {
         "account": head.account_id,
         "by_created": f"{head.created_key}#{head.id}",
@@ -99,7 +98,7 @@ def _item(head: Head, state: State) -> Item:
         "d2": head.drift_levels[1],
         "d3": head.drift_levels[2],
         "commit": head.commit,
-        "energy_level": str(summary["energy_level"]),
+        "energy_level": str(edge(state.energy)),
     }
 
 
