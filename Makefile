@@ -1,25 +1,34 @@
 # What a person does here. `make run` and `make test` need Python 3.11 or later and nothing else.
 
 PYTHON ?= python3
-BIN := .venv/bin
+VENV := .venv
+BIN := $(VENV)/bin
 SAM := .venv-sam/bin
+CHECKOV := .venv-checkov/bin
+# The functions' Python and processor: the template's defaults, unless said otherwise. The layers are built for them.
+RUNTIME ?= python3.13
+ARCHITECTURE ?= arm64
+# What to deploy: STAGE=prod, and parameters that the stack does not have yet: PARAMETERS='AlarmEmail=ops@example.com'
+STAGE ?= dev
+PARAMETERS ?=
+export RUNTIME ARCHITECTURE
 export SAM_CLI_TELEMETRY := 0
 export AWS_DEFAULT_REGION ?= us-east-1
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test lint bench-behaviour bench-state plots golden openapi validate build deploy clean
+.PHONY: help run demo test test-runtime lint bench-behaviour bench-state plots golden openapi validate planted build e2e deploy clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
-.venv/.ready: pyproject.toml
+$(VENV)/.ready: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 	  || { echo "Python 3.11 or later is needed: install it, or name one: make PYTHON=python3.12" >&2; exit 1; }
-	@$(PYTHON) -m venv .venv \
+	@$(PYTHON) -m venv $(VENV) \
 	  || { echo "python cannot make a virtual environment: install its venv package (Debian: python3-venv)" >&2; exit 1; }
-	@echo "installing into .venv ..."
+	@echo "installing into $(VENV) ..."
 	@$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev]' \
-	  || { echo "the installation failed: check the network, then: rm -rf .venv, and make again" >&2; exit 1; }
+	  || { echo "the installation failed: check the network, then: rm -rf $(VENV), and make again" >&2; exit 1; }
 	@touch $@
 
 .venv-sam/.ready: pyproject.toml
@@ -29,14 +38,24 @@ help: ## this list
 	  || { echo "the installation failed: check the network, then: rm -rf .venv-sam, and make again" >&2; exit 1; }
 	@touch $@
 
+.venv-checkov/.ready:
+	@$(PYTHON) -m venv .venv-checkov
+	@echo "installing checkov into .venv-checkov ..."
+	@$(CHECKOV)/pip install --quiet --disable-pip-version-check 'checkov>=3.2,<4' \
+	  || { echo "the installation failed: check the network, then: rm -rf .venv-checkov, and make again" >&2; exit 1; }
+	@touch $@
+
 run: .venv/.ready ## serve http://localhost:8000/v1 (PORT, DYNAMODB=embedded|local|http://..., IDENTITY_OS_DOCS_ENABLED=true)
 	@exec $(BIN)/python -m local
 
 demo: .venv/.ready ## play a short story against the running API
 	@$(BIN)/python -m local.demo
 
-test: .venv/.ready ## everything that needs nothing but Python
+test: $(VENV)/.ready ## everything that needs nothing but Python
 	@$(BIN)/python -m pytest
+
+test-runtime: .venv/.ready ## the tests on the functions' Python
+	@.ci/test-runtime $(RUNTIME)
 
 lint: .venv/.ready ## style, types, import directions
 	@$(BIN)/ruff check .
@@ -60,14 +79,24 @@ golden: .venv/.ready ## write tests/golden.json anew, after ENGINE_VERSION was r
 openapi: .venv/.ready ## write docs/openapi.json
 	@$(BIN)/python -m local.openapi
 
-validate: .venv-sam/.ready ## sam validate --lint
+validate: .venv-sam/.ready .venv-checkov/.ready ## template.yaml: sam validate --lint, cfn-lint, checkov
 	@$(SAM)/sam validate --lint
+	@$(SAM)/cfn-lint template.yaml
+	@$(CHECKOV)/checkov --config-file .checkov.yaml
 
-build: .venv-sam/.ready ## sam build
-	@$(SAM)/sam build
+planted: .venv/.ready .venv-sam/.ready .venv-checkov/.ready ## plant a mistake of each kind; every check must find its own
+	@$(BIN)/python -m tests.planted
 
-deploy: build ## sam build && sam deploy
-	@$(SAM)/sam deploy
+build: .venv-sam/.ready ## sam build, for RUNTIME and ARCHITECTURE whatever this machine has
+	@find functions -name __pycache__ -prune -exec rm -rf {} +
+	@PATH="$(CURDIR)/$(SAM):$$PATH" $(SAM)/sam build --parameter-overrides Runtime=$(RUNTIME) Architecture=$(ARCHITECTURE)
+
+e2e: .venv/.ready .venv-sam/.ready ## the API over sam local start-api and DynamoDB Local, in containers (needs a container engine and Java)
+	@$(BIN)/python -m tests.e2e
+
+deploy: build ## sam build && sam deploy (STAGE=dev|prod, PARAMETERS='Name=value ...')
+	@$(SAM)/sam deploy --config-env $(STAGE) \
+	  --parameter-overrides Stage=$(STAGE) Runtime=$(RUNTIME) Architecture=$(ARCHITECTURE) $(PARAMETERS)
 
 clean: ## remove what was installed and built; .local keeps its data
-	rm -rf .venv .venv-sam .aws-sam build *.egg-info
+	rm -rf .venv .venv-* .aws-sam build *.egg-info

@@ -1,12 +1,16 @@
-"""The `identity-os` command: accounts, keys and plans, straight on the table that the environment names.
+"""The `identity-os` command: accounts, keys and plans, and what deleted instances left.
 
-    identity-os accounts create NAME --plan free      identity-os keys create ACCOUNT --name NAME
+    identity-os accounts create NAME --plan free      identity-os keys create ACCOUNT --name NAME [--replace]
     identity-os accounts list                         identity-os keys list ACCOUNT
     identity-os accounts set-plan ACCOUNT PLAN        identity-os keys revoke ACCOUNT KEY
-    identity-os plans list
+    identity-os plans list                            identity-os plans check [--dry-run]
+    identity-os purge
 
-The table is IDENTITY_OS_TABLE, reached with the usual AWS credentials, or --endpoint for a DynamoDB elsewhere. Answers go to
-standard output, one line an item; errors to standard error with exit code 1.
+`--stack` names the deployed stack to work on: its table, and its API Gateway keys and usage plans, which are kept in step with
+the table. `--endpoint` works on a DynamoDB elsewhere, such as DynamoDB Local, where there is no API Gateway. Answers go to
+standard output, one line an item; errors to standard error with exit code 1. Whatever is interrupted can be run again.
+
+IDENTITY_OS_STACK stands for --stack. IDENTITY_OS_TABLE alone works on a table and leaves API Gateway as it is.
 """
 
 import argparse
@@ -17,35 +21,58 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError
 
+from cli import gateway
 from identity_service.plans import PLANS
-from identity_service.store import accounts
+from identity_service.settings import settings
+from identity_service.store import accounts, instances
 from identity_service.store.table import StoreUnavailable
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; its exit code."""
     options = _parser().parse_args(arguments)
+    if options.stack and options.endpoint:
+        return _fail("--stack is in AWS and --endpoint is not: name one of them")
+    if options.needs_table and not (options.stack or options.endpoint or _elsewhere()):
+        return _fail("name what to work on: --stack identity-os-prod, or --endpoint URL for a DynamoDB elsewhere")
     if options.endpoint:
         os.environ["AWS_ENDPOINT_URL_DYNAMODB"] = options.endpoint
         # A DynamoDB elsewhere asks for credentials and a region, and looks at neither.
         for name, value in (("ACCESS_KEY_ID", "local"), ("SECRET_ACCESS_KEY", "local"), ("DEFAULT_REGION", "us-east-1")):
             os.environ.setdefault(f"AWS_{name}", value)
-    command: Callable[[argparse.Namespace], None] = options.command
+    command: Callable[[argparse.Namespace], int | None] = options.command
+    options.gateway = None
     try:
-        command(options)
+        if options.stack:
+            stack = gateway.find_stack(options.stack)
+            os.environ["IDENTITY_OS_TABLE"] = stack.table
+            settings.cache_clear()
+            options.gateway = gateway.Gateway(stack)
+        return command(options) or 0
     except accounts.UnknownAccount as error:
         return _fail(f"no account {error}")
     except accounts.UnknownKey as error:
         return _fail(f"the account has no key {error}")
+    except gateway.UnknownStack as error:
+        return _fail(str(error))
+    except gateway.GatewayRefused as error:
+        return _fail(f"{error}; run the command again, or: identity-os --stack {options.stack} plans check")
     except (StoreUnavailable, BotoCoreError) as error:
-        return _fail(f"the table cannot be reached ({error}): check AWS credentials, IDENTITY_OS_TABLE and --endpoint")
-    return 0
+        return _fail(f"the table cannot be reached ({error}): check AWS credentials, --stack and --endpoint")
+
+
+def _elsewhere() -> bool:
+    """Whether the environment names what to work on: a table alone, or a DynamoDB that is not AWS's."""
+    return any(name in os.environ for name in ("IDENTITY_OS_TABLE", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_DYNAMODB"))
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="identity-os", description="Administration of Identity OS.")
     parser.add_argument("--endpoint", metavar="URL", help="a DynamoDB elsewhere, such as http://127.0.0.1:8001")
-    groups = parser.add_subparsers(required=True, metavar="accounts|keys|plans")
+    stack = os.environ.get("IDENTITY_OS_STACK")
+    parser.add_argument("--stack", metavar="NAME", default=stack, help="a deployed stack, such as identity-os-prod")
+    parser.set_defaults(needs_table=True)
+    groups = parser.add_subparsers(required=True, metavar="accounts|keys|plans|purge")
 
     group = groups.add_parser("accounts", help="who may call").add_subparsers(required=True, metavar="COMMAND")
     create = group.add_parser("create", help="make an account")
@@ -64,6 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     create = group.add_parser("create", help="make a key and show it, once")
     create.add_argument("account")
     create.add_argument("--name", default="default")
+    create.add_argument("--replace", action="store_true", help="revoke the account's other keys of that name")
     create.set_defaults(command=_create_key)
     listing = group.add_parser("list", help="the keys of an account")
     listing.add_argument("account")
@@ -74,7 +102,14 @@ def _parser() -> argparse.ArgumentParser:
     revoke.set_defaults(command=_revoke_key)
 
     group = groups.add_parser("plans", help="what they may use").add_subparsers(required=True, metavar="COMMAND")
-    group.add_parser("list", help="all plans").set_defaults(command=_list_plans)
+    group.add_parser("list", help="all plans").set_defaults(command=_list_plans, needs_table=False)
+    check = group.add_parser("check", help="find and repair API Gateway keys that are out of step with the table")
+    check.add_argument("--dry-run", action="store_true", help="only find; exit code 1 when there is something")
+    check.set_defaults(command=_check_plans)
+
+    groups.add_parser("purge", help="remove what deleted instances left, where the stream's purge could not").set_defaults(
+        command=_purge
+    )
     return parser
 
 
@@ -86,7 +121,9 @@ def _positive(text: str) -> int:
 
 
 def _create_account(options: argparse.Namespace) -> None:
-    print(accounts.create_account(options.name, options.plan))
+    account_id = accounts.create_account(options.name, options.plan)
+    _align(options, account_id)
+    print(account_id)
 
 
 def _list_accounts(_: argparse.Namespace) -> None:
@@ -95,13 +132,23 @@ def _list_accounts(_: argparse.Namespace) -> None:
 
 def _set_plan(options: argparse.Namespace) -> None:
     accounts.set_plan(options.account, options.plan, options.per_minute, options.per_month)
+    _align(options, options.account)
     print(f"{options.account} is on {options.plan}; running callers follow within a minute")
 
 
 def _create_key(options: argparse.Namespace) -> None:
+    # API Gateway first: a key that works in the table alone would be refused by the usage plans.
+    _align(options, options.account)
+    others = [key for key in accounts.list_keys(options.account) if key["name"] == options.name and not key["revoked_at"]]
     key = accounts.create_key(options.account, options.name)
-    print(key.secret)
+    print(key.secret, flush=True)
     print(f"{key.id}: shown once and stored nowhere; keep it now", file=sys.stderr)
+    for other in others:
+        if options.replace:
+            accounts.revoke_key(options.account, other["id"])
+            print(f"{other['id']} is revoked", file=sys.stderr)
+        else:
+            print(f"{other['id']} has the same name and still works; --replace revokes such keys", file=sys.stderr)
 
 
 def _list_keys(options: argparse.Namespace) -> None:
@@ -125,6 +172,37 @@ def _list_plans(_: argparse.Namespace) -> None:
         for plan in PLANS.values()
     ]
     _print(tuple(rows[0]), rows)
+
+
+def _check_plans(options: argparse.Namespace) -> int:
+    if options.gateway is None:
+        return _fail("plans check compares a stack's API Gateway with its table: name it with --stack")
+    known = accounts.list_accounts()
+    wrong = 0
+    for account, what in options.gateway.out_of_step(known):
+        wrong += 1
+        print(account["id"], what if options.dry_run else "; ".join(options.gateway.align(account)) + ": repaired")
+    for key in options.gateway.strays(known):
+        wrong += 1
+        if not options.dry_run:
+            options.gateway.drop(key)
+        print(key.name, "belongs to no account" + ("" if options.dry_run else ": removed"))
+    print(f"{len(known)} accounts, {wrong} out of step" + (", repaired" if wrong and not options.dry_run else ""))
+    return 1 if wrong and options.dry_run else 0
+
+
+def _purge(_: argparse.Namespace) -> None:
+    partitions = items = 0
+    for partition in instances.orphans():
+        items += instances.purge(partition)
+        partitions += 1
+    print(f"{partitions} deleted instances had left {items} items; they are gone")
+
+
+def _align(options: argparse.Namespace, account_id: str) -> None:
+    account = accounts.get_account(account_id)
+    if options.gateway is not None:
+        options.gateway.align(account)
 
 
 def _print(columns: tuple[str, ...], rows: Iterable[Mapping[str, Any]]) -> None:

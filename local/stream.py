@@ -1,6 +1,7 @@
 """The table's stream on this machine: hands what it says to the purge function, as Lambda's event source does."""
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
@@ -21,11 +22,11 @@ def purging(records: Iterator[list[dict[str, Any]]]) -> Iterator[None]:
     stopping = threading.Event()
 
     def work() -> None:
+        waiting: list[dict[str, Any]] = []
         while not stopping.wait(_EVERY):
             try:
-                found = next(records)
-                if found:
-                    handler({"Records": found}, None)
+                waiting += next(records)
+                waiting = deliver(waiting) if waiting else []
             except Exception:  # the stream is read again; a database that is gone shows in the requests
                 logger().exception("stream not read")
 
@@ -38,8 +39,29 @@ def purging(records: Iterator[list[dict[str, Any]]]) -> Iterator[None]:
         thread.join(5)
 
 
+def deliver(records: list[dict[str, Any]], seconds: float = 80) -> list[dict[str, Any]]:
+    """Hand records to the purge, which has so many seconds; those from the first that it reports must be delivered again."""
+    failures = handler({"Records": records}, _Context(seconds))["batchItemFailures"]
+    if not failures:
+        return []
+    numbers = [record["dynamodb"]["SequenceNumber"] for record in records]
+    return records[numbers.index(failures[0]["itemIdentifier"]) :]
+
+
+class _Context:
+    """What the purge asks of Lambda's context."""
+
+    def __init__(self, seconds: float) -> None:
+        self._end = time.monotonic() + seconds
+
+    def get_remaining_time_in_millis(self) -> int:
+        return int((self._end - time.monotonic()) * 1000)
+
+
 class _Shards:
-    """Reads the table's stream over the API of DynamoDB Streams, from now on."""
+    """Reads the table's stream over the API of DynamoDB Streams, from its beginning: what was deleted just before the last
+    server stopped is still to be purged, and purging twice does nothing.
+    """
 
     def __init__(self) -> None:
         self._streams = botocore.session.get_session().create_client("dynamodbstreams")
@@ -57,7 +79,7 @@ class _Shards:
             name = shard["ShardId"]
             if name not in self._positions:
                 self._positions[name] = self._streams.get_shard_iterator(
-                    StreamArn=self._arn, ShardId=name, ShardIteratorType="LATEST"
+                    StreamArn=self._arn, ShardId=name, ShardIteratorType="TRIM_HORIZON"
                 )["ShardIterator"]
             position = self._positions[name]
             if position is None:

@@ -2,9 +2,6 @@
 
 import pytest
 
-from identity_service.store import instances
-from identity_service.store import table as seam
-
 
 def test_health_needs_no_key(edge, pro):
     answer = pro.get("/health", headers={"Authorization": ""})
@@ -60,27 +57,6 @@ def test_delete_is_seen_at_once_and_gives_the_place_back(free):
     assert free.get(f"/instances/{ids[0]}/history").status_code == 404
     assert ids[0] not in [row["id"] for row in free.get("/instances").json()["data"]]
     assert free.post("/instances", json={"name": "fourth"}).status_code == 201
-
-
-def test_purge_removes_every_item_of_a_deleted_instance(pro):
-    from functions.purge.app import handler
-
-    kept, gone = pro.new_instance("kept"), pro.new_instance("gone")
-    for instance_id in (kept, gone):
-        for mode in ("ORDER", "STRESS_RESPONSE") * 15:
-            pro.process(instance_id, mode, 0.9)
-
-    def items(instance_id):
-        partition = instances.partition(pro.account_id, instance_id)
-        return list(seam.query("PK = :pk", {":pk": partition}))
-
-    before = len(items(kept))
-    pro.delete(f"/instances/{gone}")
-    keys = {"PK": {"S": instances.partition(pro.account_id, gone)}, "SK": {"S": "HEAD"}}
-    event = {"Records": [{"eventName": "REMOVE", "dynamodb": {"Keys": keys, "SequenceNumber": "1"}}]}
-    assert handler(event, None) == {"batchItemFailures": []}
-    assert items(gone) == []
-    assert len(items(kept)) == before >= 32
 
 
 def test_snapshot_and_contract_read_what_process_answered(pro):

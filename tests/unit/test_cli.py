@@ -10,6 +10,11 @@ from identity_service.store.table import StoreUnavailable
 pytestmark = pytest.mark.usefixtures("table")
 
 
+@pytest.fixture(autouse=True)
+def a_table_alone(monkeypatch):
+    monkeypatch.setenv("IDENTITY_OS_TABLE", "identity-os")
+
+
 def run(capsys, *words):
     code = main(list(words))
     captured = capsys.readouterr()
@@ -60,6 +65,27 @@ def test_what_is_not_there(capsys, words, text):
     code, out, err = run(capsys, *words)
     assert (code, out) == (1, "")
     assert text in err
+
+
+def test_a_second_key_of_a_name_is_told_of_and_replaces_the_first_if_asked_to(capsys):
+    account = run(capsys, "accounts", "create", "Acme")[1]
+    first = run(capsys, "keys", "create", account, "--name", "ci")[1]
+    other = run(capsys, "keys", "create", account, "--name", "laptop")[1]
+    _, second, note = run(capsys, "keys", "create", account, "--name", "ci")
+    assert "has the same name and still works" in note
+    third = run(capsys, "keys", "create", account, "--name", "ci", "--replace")[1]
+    works = [accounts.authenticate(key) is not None for key in (first, other, second, third)]
+    assert works == [False, True, False, True]
+
+
+def test_nothing_is_done_before_it_is_said_where(capsys, monkeypatch):
+    monkeypatch.delenv("IDENTITY_OS_TABLE")
+    code, out, err = run(capsys, "accounts", "create", "Acme")
+    assert (code, out) == (1, "")
+    assert "--stack" in err
+    assert run(capsys, "--stack", "a", "--endpoint", "http://127.0.0.1:1", "accounts", "list")[0] == 1
+    assert run(capsys, "plans", "list")[0] == 0
+    assert not accounts.list_accounts()
 
 
 def test_a_table_that_cannot_be_reached(capsys, monkeypatch):

@@ -6,6 +6,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
+#: Python's versions do not agree on this one; RFC 9110, 15.5.14.
+_CONTENT_TOO_LARGE = "Content Too Large"
 #: Errors that every route with a key can answer.
 _ALWAYS = (400, 401, 429, 500, 503)
 
@@ -29,7 +31,7 @@ def describe(
     }
     for code in sorted(errors):
         responses[str(code)] = {
-            "description": HTTPStatus(code).phrase,
+            "description": _CONTENT_TOO_LARGE if code == 413 else HTTPStatus(code).phrase,
             "content": _json("#/components/schemas/ErrorAnswer"),
         }
     extra: dict[str, Any] = {"responses": responses, "security": [] if public else [{"ApiKey": []}]}

@@ -45,11 +45,12 @@ def lambda_handler(app: FastAPI) -> Callable[[dict[str, Any], Any], Any]:
     """What Lambda calls."""
     from mangum import Mangum
 
-    adapter = Mangum(app, lifespan="off")
+    # Mangum asks for the thread's current loop, which newer Pythons no longer make by themselves.
     loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    adapter = Mangum(app, lifespan="off")
 
     def handler(event: dict[str, Any], context: Any) -> Any:
-        # Mangum runs on the thread's current loop, which newer Pythons no longer make by themselves.
         asyncio.set_event_loop(loop)
         return adapter(event, context)
 

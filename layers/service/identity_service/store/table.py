@@ -1,4 +1,4 @@
-"""The seam between the store and DynamoDB: five calls, plain values in and out, two kinds of failure.
+"""The seam between the store and DynamoDB: few calls, plain values in and out, two kinds of failure.
 
 Items hold strings and integers only: state and records go in as canonical JSON text, so nothing passes through Decimal. The
 partition key carries the account, so another account's data cannot be addressed.
@@ -11,6 +11,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from identity_service.settings import settings
+from identity_service.store import retry
 
 Item = dict[str, Any]
 
@@ -114,6 +115,28 @@ def query(condition: str, values: Mapping[str, Any], **options: Any) -> Iterator
         if "LastEvaluatedKey" not in page:
             return
         arguments["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+
+def scan(attributes: Iterable[str]) -> Iterator[Item]:
+    """Every item of the table, those of one partition together; for repairs, never on a request's path."""
+    arguments: dict[str, Any] = {"TableName": settings().table} | _projection(attributes)
+    while True:
+        page = _call("scan", **arguments)
+        yield from map(from_dynamo, page["Items"])
+        if "LastEvaluatedKey" not in page:
+            return
+        arguments["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+
+def delete_many(keys: list[dict[str, str]]) -> None:
+    """Remove at most 25 items, whether they exist or not; in no order, and not all or nothing."""
+    request: Any = [{"DeleteRequest": {"Key": to_dynamo(key)}} for key in keys]
+    for attempt in range(retry.TRIES):
+        request = _call("batch_write_item", RequestItems={settings().table: request})["UnprocessedItems"].get(settings().table)
+        if not request:
+            return
+        retry.pause(attempt)
+    raise StoreUnavailable("UnprocessedItems")
 
 
 def write(operation: Mapping[str, Any]) -> Item:

@@ -1,0 +1,28 @@
+# The local server and the DynamoDB behind it, for `docker compose up`. podman builds it too; the base images are arguments.
+ARG BASE=python:3.13-slim
+ARG DYNAMODB=amazon/dynamodb-local:latest
+
+# DynamoDB Local, with a folder for its data that its own user may write to.
+FROM ${DYNAMODB} AS dynamodb
+USER root
+RUN mkdir -p /data && chown 1000 /data
+USER 1000
+
+FROM ${BASE} AS build
+WORKDIR /app
+COPY . .
+RUN python3 -m venv /opt/venv && /opt/venv/bin/pip install --quiet --no-cache-dir --editable '.[serve]' \
+  && /opt/venv/bin/pip uninstall --quiet --yes pip
+
+FROM ${BASE} AS api
+RUN useradd --system --uid 10001 --no-create-home identity-os && mkdir /data && chown 10001 /data
+COPY --from=build /opt/venv /opt/venv
+COPY --from=build /app /app
+WORKDIR /app
+USER 10001
+# Keys of the local accounts go to /data; the database is another container's.
+ENV HOST=0.0.0.0 PORT=8000 DYNAMODB=http://dynamodb:8000 IDENTITY_OS_LOCAL=/data PYTHONUNBUFFERED=1
+EXPOSE 8000
+HEALTHCHECK --interval=10s --timeout=3s --start-period=30s \
+  CMD ["/opt/venv/bin/python", "-c", "import os, urllib.request as u; u.urlopen(f'http://127.0.0.1:{os.environ[\"PORT\"]}/v1/health', timeout=2)"]
+CMD ["/opt/venv/bin/python", "-m", "local"]

@@ -1,0 +1,87 @@
+"""`make planted`: plants a mistake of each kind in a copy of the house and runs the check that must find it.
+
+Prints one line a mistake; exit code 1 when a check passes over its mistake, or fails where there is none.
+"""
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Final
+
+YAML: Final = "template.yaml"
+ROOT: Final = Path(__file__).resolve().parent.parent
+VALIDATE: Final = (".venv-sam/bin/sam", "validate", "--lint")
+CFN_LINT: Final = (".venv-sam/bin/cfn-lint", "template.yaml")
+CHECKOV: Final = (".venv-checkov/bin/checkov", "--config-file", ".checkov.yaml")
+TEMPLATE: Final = (".venv/bin/python", "-m", "pytest", "-p", "no:cacheprovider", "tests/unit/test_template.py")
+HANDLERS: Final = (".venv/bin/python", "-m", "pytest", "-p", "no:cacheprovider", "tests/api/test_lambda_handlers.py", "-k")
+ROUTES: Final = (*HANDLERS, "route")
+OPENAPI: Final = (*HANDLERS, "openapi")
+
+#: What is wrong, where, what stands there, what is planted instead, and who must find it.
+MISTAKES: Final = [
+    ("a property that does not exist", YAML, "TracingEnabled: true", "TracingEnabld: true", VALIDATE),
+    ("a reference to nothing", YAML, "!GetAtt AccessLog.Arn", "!GetAtt AcessLog.Arn", CFN_LINT),
+    ("a table without recovery", YAML, "RecoveryEnabled: true", "RecoveryEnabled: false", CHECKOV),
+    ("a suppression lost", ".checkov.yaml", "  - CKV_AWS_173\n", "", CHECKOV),
+    ("a route that no app has", YAML, "/v1/personas/{persona_id}", "/v1/personae/{persona_id}", ROUTES),
+    ("a route that the template lacks", "functions/health/app.py", '"/v1/health"', '"/v1/healthy"', ROUTES),
+    ("a wildcard action", YAML, "- dynamodb:BatchGetItem", "- dynamodb:*", TEMPLATE),
+    ("a role that lacks an action", YAML, "                - dynamodb:BatchGetItem\n", "", TEMPLATE),
+    ("a role with one too many", YAML, "- dynamodb:GetItem", f"- dynamodb:GetItem\n{' ' * 16}- dynamodb:Scan", TEMPLATE),
+    ("a role over other keys", YAML, '["KEY#*", "ACCOUNT#*"]', '["KEY#*", "ACCOUNTS*"]', TEMPLATE),
+    ("a plan's rate", YAML, "RateLimit: 5\n", "RateLimit: 6\n", TEMPLATE),
+    ("a plan's burst", YAML, "BurstLimit: 20\n", "BurstLimit: 10\n", TEMPLATE),
+    ("methods that need no API key", YAML, "ApiKeyRequired: true", "ApiKeyRequired: false", TEMPLATE),
+    ("keys that callers send themselves", YAML, "ApiKeySourceType: AUTHORIZER", "ApiKeySourceType: HEADER", TEMPLATE),
+    ("a gateway answer without its wait", YAML, "              Retry-After: \"'3600'\"\n", "", TEMPLATE),
+    ("a secret in the access log", YAML, "$context.authorizer.key_id", "$context.identity.apiKey", TEMPLATE),
+    ("docs in production", YAML, 'IDENTITY_OS_DOCS_ENABLED: "false"', 'IDENTITY_OS_DOCS_ENABLED: "true"', TEMPLATE),
+    ("layers for another Python", "layers/dependencies/Makefile", "RUNTIME ?= python3.13", "RUNTIME ?= python3.12", TEMPLATE),
+    ("an alarm nobody explains", "docs/operations.md", "### purge-gave-up", "### purge", TEMPLATE),
+    ("an OpenAPI document out of date", "docs/openapi.json", "Content Too Large", "Too Large", OPENAPI),
+]  # fmt: skip
+
+
+def main() -> int:
+    """Run all of it; the exit code."""
+    missed = 0
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "copy"
+        _copy(copy)
+        for check in dict.fromkeys(mistake[-1] for mistake in MISTAKES):
+            if not _passes(check, copy):
+                missed += 1
+                print(f"FAIL    without a mistake: {' '.join(check)}", flush=True)
+        for what, where, stands, planted, check in MISTAKES:
+            path = copy / where
+            text = path.read_text()
+            assert stands in text, (where, stands)
+            path.write_text(text.replace(stands, planted, 1))
+            found = not _passes(check, copy)
+            path.write_text(text)
+            missed += not found
+            print(
+                f"{'found ' if found else 'MISSED'}  {what:<36} in {where:<30} by {Path(check[0]).name} {check[-1]}", flush=True
+            )
+    print(f"{len(MISTAKES)} mistakes planted, {missed} missed")
+    return 1 if missed else 0
+
+
+def _copy(copy: Path) -> None:
+    for name in ("tests", "functions", "layers", "engine", "local", "cli", "events", "docs"):
+        shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("template.yaml", "samconfig.toml", "pyproject.toml", "Makefile", ".checkov.yaml"):
+        shutil.copy(ROOT / name, copy / name)
+    for name in (".venv", ".venv-sam", ".venv-checkov"):
+        (copy / name).symlink_to(ROOT / name)
+
+
+def _passes(check: tuple[str, ...], copy: Path) -> bool:
+    return subprocess.run(check, cwd=copy, capture_output=True).returncode == 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

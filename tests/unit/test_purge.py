@@ -1,0 +1,141 @@
+"""The purge: every item of a deleted instance goes, in bounded steps, however often it is interrupted."""
+
+import json
+
+import pytest
+
+from cli.main import main
+from functions.purge import app as purge_app
+from identity_service.store import instances
+from identity_service.store import table as seam
+from identity_service.store.table import StoreUnavailable
+from local import stream
+from tests.conftest import EVENTS
+
+PARTITION = instances.partition("acct_0123456789abcdef", "inst_0123456789abcdef")
+
+
+class Context:
+    """Says that there is time for so many steps."""
+
+    def __init__(self, steps):
+        self.steps = steps
+
+    def get_remaining_time_in_millis(self):
+        self.steps -= 1
+        return 300_000 if self.steps >= 0 else 0
+
+
+def items(partition=PARTITION):
+    return list(seam.query("PK = :pk", {":pk": partition}))
+
+
+def records(partition=PARTITION, number="1"):
+    (record,) = json.loads((EVENTS / "purge.json").read_text())["Records"]
+    record["dynamodb"] |= {"Keys": {"PK": {"S": partition}, "SK": {"S": "HEAD"}}, "SequenceNumber": number}
+    return [record]
+
+
+def leave(count, partition=PARTITION):
+    for number in range(count):
+        seam.write(seam.put({"PK": partition, "SK": f"OBS#{number:012d}"}))
+
+
+def test_every_item_of_a_deleted_instance_goes_and_nothing_else(pro):
+    kept, gone = pro.new_instance("kept"), pro.new_instance("gone")
+    for instance_id in (kept, gone):
+        for mode in ("ORDER", "STRESS_RESPONSE") * 15:
+            pro.process(instance_id, mode, 0.9)
+    partition = instances.partition(pro.account_id, gone)
+    before = len(items(instances.partition(pro.account_id, kept)))
+    pro.delete(f"/instances/{gone}")
+    assert stream.deliver(records(partition)) == []
+    assert items(partition) == []
+    assert len(items(instances.partition(pro.account_id, kept))) == before >= 32
+
+
+def test_out_of_time_it_reports_the_record_and_goes_on_when_it_comes_again(table):
+    leave(130)
+    left = []
+    for _ in range(10):
+        answer = purge_app.handler({"Records": records(number="7")}, Context(steps=2))
+        left.append(len(items()))
+        if not answer["batchItemFailures"]:
+            break
+        assert answer == {"batchItemFailures": [{"itemIdentifier": "7"}]}
+    assert left == [80, 30, 0]
+
+
+def test_records_after_an_unfinished_one_wait_for_it(table):
+    leave(30)
+    leave(5, PARTITION + "2")
+    batch = records(number="1") + records(PARTITION + "2", number="2")
+    assert purge_app.handler({"Records": batch}, Context(steps=1)) == {"batchItemFailures": [{"itemIdentifier": "1"}]}
+    assert len(items(PARTITION + "2")) == 5
+    assert stream.deliver(batch, seconds=0) == batch
+    assert stream.deliver(batch) == []
+    assert items() == items(PARTITION + "2") == []
+
+
+@pytest.mark.parametrize("takes_effect", [False, True], ids=["before", "after"])
+def test_killed_at_any_call_and_woken_again_it_removes_everything(table, monkeypatch, takes_effect):
+    call, calls, kills = seam._call, 0, 0
+
+    def flaky(operation, **arguments):
+        nonlocal calls
+        calls += 1
+        if calls % 3:
+            return call(operation, **arguments)
+        if takes_effect:
+            call(operation, **arguments)
+        raise StoreUnavailable("killed")
+
+    leave(130)
+    monkeypatch.setattr(seam, "_call", flaky)
+    waiting = records()
+    while waiting:
+        waiting = stream.deliver(waiting)
+        kills += bool(waiting)
+        assert kills < 20
+    monkeypatch.setattr(seam, "_call", call)
+    assert kills
+    assert items() == []
+
+
+def test_what_dynamodb_did_not_get_round_to_is_asked_for_again(table, monkeypatch):
+    call = seam._call
+
+    def half(operation, **arguments):
+        if operation != "batch_write_item":
+            return call(operation, **arguments)
+        ((name, requests),) = arguments["RequestItems"].items()
+        done = len(requests) // 2 + 1
+        call(operation, RequestItems={name: requests[:done]})
+        return {"UnprocessedItems": {name: requests[done:]} if requests[done:] else {}}
+
+    leave(30)
+    monkeypatch.setattr(seam, "_call", half)
+    assert stream.deliver(records()) == []
+    monkeypatch.setattr(seam, "_call", call)
+    assert items() == []
+
+
+def test_an_instance_that_exists_is_never_purged(pro):
+    instance_id = pro.new_instance()
+    partition = instances.partition(pro.account_id, instance_id)
+    before = items(partition)
+    assert stream.deliver(records(partition)) == records(partition)
+    assert items(partition) == before
+
+
+def test_the_command_removes_what_the_stream_forgot(pro, capsys, monkeypatch):
+    monkeypatch.setenv("IDENTITY_OS_TABLE", "identity-os")
+    kept = instances.partition(pro.account_id, pro.new_instance())
+    before = items(kept)
+    leave(40)
+    leave(3, PARTITION + "2")
+    for expected in ("2 deleted instances had left 43 items", "0 deleted instances had left 0 items"):
+        assert main(["purge"]) == 0
+        assert expected in capsys.readouterr().out
+    assert items() == items(PARTITION + "2") == []
+    assert items(kept) == before

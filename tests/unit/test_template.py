@@ -1,0 +1,264 @@
+"""template.yaml keeps its promises: roles allow what functions do, plans are the code's, errors have one shape."""
+
+import json
+import re
+from fnmatch import fnmatchcase
+
+import pytest
+
+from identity_service.plans import PLANS
+from identity_service.store import instances
+from identity_service.store import table as seam
+from local import stream, template
+from tests.conftest import EVENTS, Caller
+
+#: Every type of answer that API Gateway gives by itself (API Gateway developer guide, "Gateway response types").
+GATEWAY_TYPES = {
+    "ACCESS_DENIED",
+    "API_CONFIGURATION_ERROR",
+    "AUTHORIZER_CONFIGURATION_ERROR",
+    "AUTHORIZER_FAILURE",
+    "BAD_REQUEST_PARAMETERS",
+    "BAD_REQUEST_BODY",
+    "DEFAULT_4XX",
+    "DEFAULT_5XX",
+    "EXPIRED_TOKEN",
+    "INTEGRATION_FAILURE",
+    "INTEGRATION_TIMEOUT",
+    "INVALID_API_KEY",
+    "INVALID_SIGNATURE",
+    "MISSING_AUTHENTICATION_TOKEN",
+    "QUOTA_EXCEEDED",
+    "REQUEST_TOO_LARGE",
+    "RESOURCE_NOT_FOUND",
+    "THROTTLED",
+    "UNAUTHORIZED",
+    "UNSUPPORTED_MEDIA_TYPE",
+    "WAF_FILTERED",
+}
+RESOURCES = template.load()["Resources"]
+API = RESOURCES["Api"]["Properties"]
+
+
+def of_type(kind):
+    return {name: resource for name, resource in RESOURCES.items() if resource["Type"] == kind}
+
+
+def statements(function):
+    """(action, resource, patterns that the leading key must match, patterns that it must not) of a function's role."""
+    for policy in function["Properties"].get("Policies", []):
+        for statement in policy["Statement"]:
+            condition = statement.get("Condition", {})
+            like = condition.get("ForAllValues:StringLike", {}).get("dynamodb:LeadingKeys", [])
+            unlike = condition.get("ForAllValues:StringNotLike", {}).get("dynamodb:LeadingKeys", [])
+            where = "index" if "index" in str(statement["Resource"]) else "table"
+            for action in statement["Action"]:
+                yield action.removeprefix("dynamodb:"), where, like, unlike
+
+
+def needed(operation, arguments):
+    """(action, resource, leading key) of each thing that a call to DynamoDB asks for."""
+    if operation == "transact_write_items":
+        for item in arguments["TransactItems"]:
+            ((kind, inner),) = item.items()
+            yield f"{kind}Item", "table", (inner.get("Item") or inner["Key"])["PK"]["S"]
+    elif operation in ("batch_get_item", "batch_write_item"):
+        action = {"batch_get_item": "BatchGetItem", "batch_write_item": "BatchWriteItem"}[operation]
+        ((_, requests),) = arguments["RequestItems"].items()
+        keys = requests["Keys"] if action == "BatchGetItem" else [r["DeleteRequest"]["Key"] for r in requests]
+        for key in keys:
+            yield action, "table", key["PK"]["S"]
+    elif operation == "query":
+        values = arguments["ExpressionAttributeValues"]
+        where = "index" if "IndexName" in arguments else "table"
+        yield "Query", where, values[":account" if where == "index" else ":pk"]["S"]
+    else:
+        action = {"get_item": "GetItem", "put_item": "PutItem", "update_item": "UpdateItem", "delete_item": "DeleteItem"}[
+            operation
+        ]
+        yield action, "table", (arguments.get("Item") or arguments["Key"])["PK"]["S"]
+
+
+@pytest.fixture
+def asked(edge, monkeypatch):
+    """What each function asked of DynamoDB while every endpoint was called, errors included."""
+    asked = {}
+    running = []
+    call = seam._call
+
+    def recorded(operation, **arguments):
+        if running:
+            asked.setdefault(running[-1], set()).update(needed(operation, arguments))
+        return call(operation, **arguments)
+
+    def named(name, app):
+        async def run(*arguments):
+            running.append(name)
+            try:
+                await app(*arguments)
+            finally:
+                running.pop()
+
+        return run
+
+    def authorizing(event, context, authorize=edge._authorize):
+        running.append("authorizer")
+        try:
+            return authorize(event, context)
+        finally:
+            running.pop()
+
+    edge._apps = {name: named(name, app) for name, app in edge._apps.items()}
+    edge._authorize = authorizing
+    callers = [Caller(edge, "indie"), Caller(edge, "enterprise")]
+    monkeypatch.setattr(seam, "_call", recorded)
+    monkeypatch.setattr(stream, "handler", lambda *_: {"batchItemFailures": []})  # the stream must not be faster than this test
+    for caller in callers:
+        call_everything(caller)
+        partition = instances.partition(caller.account_id, deleted(caller))
+        running.append("purge")
+        key = {"PK": {"S": partition}, "SK": {"S": "HEAD"}}
+        from functions.purge.app import handler
+
+        handler({"Records": [{"eventName": "REMOVE", "dynamodb": {"Keys": key, "SequenceNumber": "1"}}]}, stream._Context(80))
+        running.pop()
+    return asked
+
+
+def call_everything(caller):
+    one, observation = caller.new_instance(), {"mode_target": "ORDER", "signal_strength": 0.5}
+    at = f"/instances/{one}"
+    for path in ("/instances", "/instances?sort=name", at, f"{at}/snapshot", f"{at}/contract?explain=true"):
+        assert caller.get(path).status_code == 200, path
+    assert caller.process(one).status_code == 200
+    assert caller.process(one, "NONSENSE").status_code == 400
+    assert caller.process("inst_0000000000000000").status_code == 404
+    assert caller.post(f"{at}/process/batch", json={"observations": [observation] * 3}).status_code == 200
+    assert caller.post(f"{at}/simulate", json=observation).status_code == 200
+    assert caller.post(f"{at}/goals/assess", json={"complexity": "high"}).status_code == 200
+    for path in (f"{at}/history", f"{at}/drift?level=D1", "/test/questions", "/personas", "/personas/nobody", "/health"):
+        assert caller.get(path).status_code in (200, 404), path
+    assert caller.post(f"{at}/reset", json={"mode": "initial"}).status_code == 200
+    assert caller.patch(at, json={"name": "Other"}).status_code == 200
+    submitted = json.loads(json.loads((EVENTS / "testing_submit.json").read_text())["body"])
+    answers = {name: submitted[name] for name in ("version", "responses")}
+    for how in ({"create_instance": True, "instance_name": "Tested"}, {"instance_id": one}):
+        response = caller.post("/test/submit", json=answers | how)
+        assert response.status_code == 200, response.text
+
+
+def deleted(caller):
+    instance_id = caller.new_instance()
+    assert caller.delete(f"/instances/{instance_id}").status_code == 200
+    return instance_id
+
+
+def allows(statement, need):
+    (action, where, like, unlike), (wanted, at, key) = statement, need
+    return (
+        (action, where) == (wanted, at)
+        and any(fnmatchcase(key, pattern) for pattern in like)
+        and not any(fnmatchcase(key, pattern) for pattern in unlike)
+    )
+
+
+def test_every_role_allows_what_its_function_does_and_nothing_that_it_does_not(asked):
+    functions = of_type("AWS::Serverless::Function")
+    assert set(asked) == {name.lower() for name in functions} - {"health"}
+    for name, function in functions.items():
+        needs = asked.get(name.lower(), set())
+        granted = list(statements(function))
+        for need in needs:
+            assert any(allows(statement, need) for statement in granted), (name, need)
+        for statement in granted:
+            assert any(allows(statement, need) for need in needs), (name, "has and does not need", statement)
+
+
+def test_no_role_has_a_wildcard_action_or_a_key_that_it_may_choose_freely():
+    for name, function in of_type("AWS::Serverless::Function").items():
+        for action, _, like, _ in statements(function):
+            assert "*" not in action, name
+            assert like, (name, action)
+            assert "*" not in like, name
+    for name, role in of_type("AWS::IAM::Role").items():
+        assert "Policies" not in role["Properties"], name
+
+
+def test_usage_plans_let_through_what_the_exact_count_allows_and_no_more_than_they_must():
+    plans = {}
+    for usage_plan in of_type("AWS::ApiGateway::UsagePlan").values():
+        properties = usage_plan["Properties"]
+        assert properties["ApiStages"] == [{"ApiId": {"Ref": "Api"}, "Stage": {"Ref": "Api.Stage"}}]
+        assert "Quota" not in properties
+        plans[properties["UsagePlanName"]["Sub"].rpartition("-")[2]] = properties.get("Throttle")
+    expected = {
+        plan.name: {"RateLimit": round(plan.per_minute / 60, 4), "BurstLimit": 2 * plan.per_minute} for plan in PLANS.values()
+    }
+    assert plans == expected | {"enterprise": None}
+    for name in PLANS:
+        assert template.load()["Outputs"][f"UsagePlan{name.capitalize()}"]["Value"] == {"Ref": f"{name.capitalize()}Plan"}
+
+
+def test_usage_plans_bind_every_method_but_health():
+    assert API["ApiKeySourceType"] == "AUTHORIZER"
+    assert API["Auth"]["ApiKeyRequired"] is True
+    assert API["Auth"]["DefaultAuthorizer"] in API["Auth"]["Authorizers"]
+    for name, function in of_type("AWS::Serverless::Function").items():
+        for event in function["Properties"].get("Events", {}).values():
+            own = event["Properties"].get("Auth")
+            assert own == ({"Authorizer": "NONE", "ApiKeyRequired": False} if name == "Health" else None), name
+
+
+def test_every_type_of_gateway_answer_has_the_one_error_shape():
+    answers = API["GatewayResponses"]
+    assert set(answers) == GATEWAY_TYPES
+    for kind in answers:
+        answer = template.gateway_answer(kind)
+        assert answer.headers["X-Request-Id"] is None, kind  # the request's own id
+        assert {"error", "message", "details"} <= set(answer.body), kind
+        wait = answer.body.get("retry_after")
+        assert (wait is not None) == (answer.status in (429, 503)), kind
+        assert answer.headers.get("Retry-After") == (None if wait is None else str(wait)), kind
+
+
+def test_access_log_lines_are_json_and_hold_no_secret():
+    text = API["AccessLogSetting"]["Format"]
+    line = json.loads(text)
+    assert "\n" not in text
+    assert {"request_id", "account", "status", "latency_ms"} <= set(line)
+    secret = re.compile(
+        r"apiKey(?!Id)|header|body|authorizer\.(usageIdentifierKey|token)|requestOverride|input\.", re.IGNORECASE
+    )
+    assert not secret.search(text)
+    for settings in API["MethodSettings"]:
+        assert settings["DataTraceEnabled"] is False
+        assert settings["LoggingLevel"] == "OFF"
+
+
+def test_docs_are_off_wherever_it_is_deployed():
+    variables = template.load()["Globals"]["Function"]["Environment"]["Variables"]
+    assert variables["IDENTITY_OS_DOCS_ENABLED"] == "false"
+
+
+def test_layers_are_built_for_what_the_functions_run_on():
+    parameters = template.load()["Parameters"]
+    for makefile in ("Makefile", "layers/dependencies/Makefile"):
+        text = (template.ROOT / makefile).read_text()
+        for parameter in ("Runtime", "Architecture"):
+            assert f"{parameter.upper()} ?= {parameters[parameter]['Default']}\n" in text, makefile
+
+
+def test_every_alarm_tells_somebody_and_is_explained():
+    explained = (template.ROOT / "docs" / "operations.md").read_text()
+    for alarm in of_type("AWS::CloudWatch::Alarm").values():
+        properties = alarm["Properties"]
+        assert properties["AlarmActions"] == [{"Ref": "AlarmTopic"}]
+        assert f"### {properties['AlarmName']['Sub'].removeprefix('identity-os-${Stage}-')}\n" in explained
+
+
+def test_the_dashboard_is_json_over_resources_that_exist():
+    body = RESOURCES["Dashboard"]["Properties"]["DashboardBody"]["Sub"]
+    names = set(re.findall(r"\$\{(\w+)", body))
+    assert names <= set(RESOURCES) | {"AWS", "Stage"}
+    widgets = json.loads(re.sub(r"\$\{[^}]+\}", "x", body))["widgets"]
+    assert len(widgets) == 8
