@@ -16,7 +16,7 @@ export SAM_CLI_TELEMETRY := 0
 export AWS_DEFAULT_REGION ?= us-east-1
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-runtime lint bench-behaviour bench-state plots golden openapi validate planted build e2e deploy clean
+.PHONY: help run demo test test-runtime lint bench-behaviour bench-state bench-cost plots golden openapi validate planted build e2e deploy clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -68,6 +68,9 @@ bench-behaviour: .venv/.ready ## the guardrail comparison and the reference beha
 
 bench-state: .venv/.ready ## size of the state at 100 and at 1,000,000 cycles (some minutes)
 	@$(BIN)/python -m benchmarks.state_size
+
+bench-cost: .venv/.ready ## what a million cycles cost on AWS, item by item
+	@$(BIN)/python -m benchmarks.cost
 
 plots: .venv/.ready ## draw the figures of docs/concepts.md
 	@$(BIN)/pip install --quiet --disable-pip-version-check -e '.[plots]'
