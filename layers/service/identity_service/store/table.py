@@ -109,8 +109,12 @@ def query(condition: str, values: Mapping[str, Any], **options: Any) -> Iterator
         "ExpressionAttributeValues": to_dynamo(values),
         **options,
     }
+    return _pages("query", arguments)
+
+
+def _pages(operation: str, arguments: dict[str, Any]) -> Iterator[Item]:
     while True:
-        page = _call("query", **arguments)
+        page = _call(operation, **arguments)
         yield from map(from_dynamo, page["Items"])
         if "LastEvaluatedKey" not in page:
             return
@@ -119,13 +123,7 @@ def query(condition: str, values: Mapping[str, Any], **options: Any) -> Iterator
 
 def scan(attributes: Iterable[str]) -> Iterator[Item]:
     """Every item of the table, those of one partition together; for repairs, never on a request's path."""
-    arguments: dict[str, Any] = {"TableName": settings().table} | _projection(attributes)
-    while True:
-        page = _call("scan", **arguments)
-        yield from map(from_dynamo, page["Items"])
-        if "LastEvaluatedKey" not in page:
-            return
-        arguments["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+    return _pages("scan", {"TableName": settings().table} | _projection(attributes))
 
 
 def delete_many(keys: list[dict[str, str]]) -> None:
