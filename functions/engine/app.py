@@ -7,6 +7,7 @@ from fastapi import Query, Request, Response
 
 from identity_engine import (
     MODE_CONSTANTS,
+    State,
     assess_goal,
     contract,
     contract_view,
@@ -17,27 +18,36 @@ from identity_engine import (
 )
 from identity_service.cycles import Step, head_of, process, reset_instance, simulate, snapshot_answer
 from identity_service.describe import describe
-from identity_service.frame import answer, answer_page, create_app, lambda_handler, meter, read
+from identity_service.frame import answer, answer_page, claim, create_app, encoded, lambda_handler, made, meter, read
 from identity_service.requests import BatchIn, ContractQuery, DriftPage, GoalIn, HistoryPage, ObservationIn, ResetIn
 from identity_service.store import ledger
+from identity_service.store.claims import Claim
 
 app = create_app("Engine")
 
 PATH = "/v1/instances/{instance_id}"
 
 
-@app.post(f"{PATH}/process", **describe("Process an observation", "Processed", ObservationIn, also=(404, 409)))
+@app.post(f"{PATH}/process", **describe("Process an observation", "Processed", ObservationIn, also=(404, 409), once=True))
 async def process_one(request: Request, instance_id: str) -> Response:
     """What the agent just did goes in, what it may do now comes out. Costs one cycle."""
     body = await read(request, ObservationIn)
-    return answer(process(meter(request), instance_id, [body])[-1].view())
+    named = await claim(request, instance_id)
+    return made(process(meter(request), instance_id, [body], lambda steps: encoded(steps[-1].view()), named))
 
 
-@app.post(f"{PATH}/process/batch", **describe("Process observations in order", "BatchProcessed", BatchIn, also=(404, 409)))
+@app.post(
+    f"{PATH}/process/batch", **describe("Process observations in order", "BatchProcessed", BatchIn, also=(404, 409), once=True)
+)
 async def process_batch(request: Request, instance_id: str) -> Response:
     """All of them or none; costs one cycle each. Answers the final state, or every state on the way."""
     body = await read(request, BatchIn)
-    return answer(_batch(process(meter(request), instance_id, body.observations), body.include_intermediate))
+    named = await claim(request, instance_id)
+
+    def render(steps: list[Step]) -> bytes:
+        return encoded(_batch(steps, body.include_intermediate))
+
+    return made(process(meter(request), instance_id, body.observations, render, named))
 
 
 def _batch(steps: Sequence[Step], intermediate: bool) -> dict[str, Any]:
@@ -46,13 +56,24 @@ def _batch(steps: Sequence[Step], intermediate: bool) -> dict[str, Any]:
     return steps[-1].view() | {"processed_count": len(steps)}
 
 
-@app.post(f"{PATH}/simulate", **describe("Try observations on a copy", "Simulated", ObservationIn, BatchIn, also=(404,)))
+@app.post(
+    f"{PATH}/simulate",
+    **describe("Try observations on a copy", "Simulated", ObservationIn, BatchIn, also=(404, 409), once=True),
+)
 async def simulate_some(request: Request, instance_id: str) -> Response:
     """The answer that process or process/batch would give. Nothing is stored, no cycle is counted."""
     body = await read(request, ObservationIn, BatchIn)
-    if isinstance(body, BatchIn):
-        return answer(_batch(simulate(meter(request), instance_id, body.observations), body.include_intermediate))
-    return answer(simulate(meter(request), instance_id, [body])[-1].view())
+    named = await claim(request, instance_id)
+    steps = simulate(meter(request), instance_id, body.observations if isinstance(body, BatchIn) else [body], named)
+    view = _batch(steps, body.include_intermediate) if isinstance(body, BatchIn) else steps[-1].view()
+    return _kept(named, encoded(view))
+
+
+def _kept(named: Claim | None, body: bytes) -> Response:
+    """An answer that changes nothing, stored if it is to be given again."""
+    if named:
+        named.keep(200, body)
+    return made(body)
 
 
 @app.get(f"{PATH}/snapshot", **describe("Get the current state", "SnapshotDetail", also=(404,)))
@@ -72,24 +93,29 @@ async def current_contract(request: Request, instance_id: str, query: Annotated[
     return answer(view | {"explanation": explanation_view(state)} if query.explain else view)
 
 
-@app.post(f"{PATH}/goals/assess", **describe("Assess a goal", "GoalAssessed", GoalIn, also=(404,)))
+@app.post(f"{PATH}/goals/assess", **describe("Assess a goal", "GoalAssessed", GoalIn, also=(404, 409), once=True))
 async def assess(request: Request, instance_id: str) -> Response:
     """Should the agent take this on now: accept, defer or reject, with the reason."""
     body = await read(request, GoalIn)
-    state = head_of(meter(request), instance_id).state
+    named = await claim(request, instance_id)
+    state = head_of(meter(request), instance_id, claim=named).state
     modes = [MODE_CONSTANTS.index(name) for name in body.required_modes]
-    return answer(goal_view(assess_goal(state, body.complexity, modes)))
+    return _kept(named, encoded(goal_view(assess_goal(state, body.complexity, modes))))
 
 
-@app.post(f"{PATH}/reset", **describe("Reset the state", "ResetDone", ResetIn, also=(404, 409)))
+@app.post(f"{PATH}/reset", **describe("Reset the state", "ResetDone", ResetIn, also=(404, 409), once=True))
 async def reset(request: Request, instance_id: str) -> Response:
     """Back to how it was born, to its last stable state, or to a neutral one. History stays."""
     body = await read(request, ResetIn)
+    named = await claim(request, instance_id)
     mode = "last_stable" if body.mode == "lastSnapshot" else body.mode
-    state = reset_instance(meter(request), instance_id, mode)
-    view = snapshot_view(state)
-    standing = {name: view[name] for name in ("cycle", "energy_level", "stress_state")}
-    return answer({"id": instance_id, "reset_to": mode} | standing)
+
+    def render(state: State) -> bytes:
+        view = snapshot_view(state)
+        standing = {name: view[name] for name in ("cycle", "energy_level", "stress_state")}
+        return encoded({"id": instance_id, "reset_to": mode} | standing)
+
+    return made(reset_instance(meter(request), instance_id, mode, render, named))
 
 
 @app.get(f"{PATH}/history", **describe("Get the observation history", "HistoryRows", also=(404,)))

@@ -10,7 +10,7 @@ from identity_service.answers import created_answer, instance_answer, row_answer
 from identity_service.clock import iso, now
 from identity_service.cycles import head_of
 from identity_service.describe import describe
-from identity_service.frame import answer, answer_page, create_app, lambda_handler, meter, read
+from identity_service.frame import answer, answer_page, claim, create_app, encoded, lambda_handler, made, meter, read
 from identity_service.requests import Contradiction, InstanceChange, InstanceIn, InstancePage
 from identity_service.store import instances
 from identity_service.store.instances import Change, Head, LimitReached
@@ -18,7 +18,7 @@ from identity_service.store.instances import Change, Head, LimitReached
 app = create_app("Instances")
 
 
-@app.post("/v1/instances", **describe("Create an instance", "Instance", InstanceIn, status=201, also=(403,)))
+@app.post("/v1/instances", **describe("Create an instance", "Instance", InstanceIn, status=201, also=(403, 409), once=True))
 async def create(request: Request) -> Response:
     """A new agent, neutral unless `initial_config` says otherwise."""
     body = await read(request, InstanceIn)
@@ -26,14 +26,17 @@ async def create(request: Request) -> Response:
         state = body.initial_config.state()
     except Contradiction as error:
         raise errors.invalid(error.field, error.reason, f"{error.field}: {error.message}") from None
+    named = await claim(request)
     count = meter(request)
-    count.charge()
+    count.charge_beside(named.look if named else lambda: None)
     who = count.principal
+    head = instances.new(who.account_id, body.name, body.description, state, now())
+    created = encoded(created_answer(head))
     try:
-        head = instances.create(who.account_id, body.name, body.description, state, now(), who.instances)
+        instances.create(head, state, who.instances, named, created, 201)
     except LimitReached:
         raise errors.instance_limit_reached(who.instances or 0) from None
-    return answer(created_answer(head), 201)
+    return made(created, 201)
 
 
 @app.get("/v1/instances", **describe("List instances", "InstanceRows"))

@@ -191,7 +191,9 @@ def _events(options: list[str], folder: Path) -> None:
     from identity_service.clock import now
     from identity_service.store import instances
 
-    instance = instances.create(account, "Aria", "", birth(), now(), None).id
+    head = instances.new(account, "Aria", "", birth(), now())
+    instances.create(head, birth(), limit=None)
+    instance = head.id
     functions = {
         resource["Properties"]["CodeUri"].split("/")[1]: name
         for name, resource in template.load()["Resources"].items()

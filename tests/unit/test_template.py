@@ -3,6 +3,7 @@
 import json
 import re
 from fnmatch import fnmatchcase
+from uuid import uuid4
 
 import pytest
 
@@ -115,6 +116,8 @@ def asked(edge, monkeypatch):
     monkeypatch.setattr(stream, "handler", lambda *_: {"batchItemFailures": []})  # the stream must not be faster than this test
     for caller in callers:
         call_everything(caller)
+        caller.client.event_hooks = {"request": [name_it]}
+        call_everything(caller)
         partition = instances.partition(caller.account_id, deleted(caller))
         running.append("purge")
         key = {"PK": {"S": partition}, "SK": {"S": "HEAD"}}
@@ -123,6 +126,10 @@ def asked(edge, monkeypatch):
         handler({"Records": [{"eventName": "REMOVE", "dynamodb": {"Keys": key, "SequenceNumber": "1"}}]}, stream._Context(80))
         running.pop()
     return asked
+
+
+def name_it(request):
+    request.headers["Idempotency-Key"] = str(uuid4())
 
 
 def call_everything(caller):

@@ -1,10 +1,11 @@
 """The use cases around the engine: process, reset, retest. Read the head, compute, commit once.
 
-One transaction holds the new head, the history record and the drift events, so that nothing is ever half done. Source:
+What is answered is made before it is committed, so that the record under an Idempotency-Key is part of the commit. One
+transaction holds the new head, the history record, the drift events and that record, so that nothing is ever half done. Source:
 spec/architecture.md, "One request".
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -27,9 +28,12 @@ from identity_engine import (
 from identity_service import errors
 from identity_service.clock import iso, now
 from identity_service.limits import Meter
+from identity_service.log import logger
 from identity_service.requests import ObservationIn
 from identity_service.store import instances, ledger
+from identity_service.store.claims import Claim
 from identity_service.store.instances import Change, Head
+from identity_service.store.table import OutcomeUnknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,33 +59,55 @@ def snapshot_answer(instance_id: str, state: State, encoded: str | None = None) 
     return {"id": snapshot_id(encoded or encode(state)), "instance_id": instance_id, **snapshot_view(state)}
 
 
-def head_of(meter: Meter, instance_id: str, cycles: int = 0) -> Head:
-    """The caller's instance, metered in parallel; ApiError 404 when there is none."""
+def head_of(meter: Meter, instance_id: str, cycles: int = 0, claim: Claim | None = None) -> Head:
+    """The caller's instance, metered in parallel; ApiError 404 when there is none, Repeated when `claim` has its answer."""
     account_id = meter.principal.account_id
-    head = meter.charge_beside(lambda: instances.get(account_id, instance_id), cycles)
+    head = meter.charge_beside(lambda: instances.get(account_id, instance_id, claim), cycles)
     if head is None:
         meter.give_back()
         raise errors.not_found("instance")
     return head
 
 
-def process(meter: Meter, instance_id: str, observations: Sequence[ObservationIn]) -> list[Step]:
-    """Process one request's observations, all or none; every step's outcome. Costs one cycle each."""
-    head = head_of(meter, instance_id, len(observations))
+def process(
+    meter: Meter,
+    instance_id: str,
+    observations: Sequence[ObservationIn],
+    render: Callable[[list[Step]], bytes],
+    claim: Claim | None,
+) -> bytes:
+    """Process one request's observations, all or none; what `render` makes of every step's outcome. Costs one cycle each."""
+    head = head_of(meter, instance_id, len(observations), claim)
     moment = now()
+
+    def compute(current: Head) -> Change[bytes]:
+        done = _processed(current, observations, moment, meter.windows.month)
+        return _answered(done, render(done.result), claim)
+
     try:
-        steps = instances.change(head, lambda current: _processed(current, observations, moment))
+        body = instances.change(head, compute, claim)
+    except OutcomeUnknown:
+        # If it took effect, the cycles are used; if not, the count is put right by `identity-os usage check`.
+        meter.keep()
+        logger().error("outcome of a cycle unknown", account=head.account_id, instance=head.id, cycles=len(observations))
+        raise
     except BaseException:
         meter.give_back()
         raise
-    if steps is None:
+    if body is None:
         meter.give_back()
         raise errors.not_found("instance")
     meter.keep()
-    return steps
+    return body
 
 
-def _processed(head: Head, observations: Sequence[ObservationIn], moment: float) -> Change[list[Step]]:
+def _answered(change: Change[Any], body: bytes, claim: Claim | None) -> Change[bytes]:
+    """The change with the answer as its result, and the record of the answer among its records."""
+    kept = [claim.put(200, body, change.head.commit)] if claim else []
+    return Change(change.head, change.state, [*change.records, *kept], body)
+
+
+def _processed(head: Head, observations: Sequence[ObservationIn], moment: float, month: str) -> Change[list[Step]]:
     results = process_all(head.state, [o.observation() for o in observations])
     steps = [Step(head.id, state, drift) for state, drift in results]
     state = steps[-1].state
@@ -91,7 +117,7 @@ def _processed(head: Head, observations: Sequence[ObservationIn], moment: float)
     stamp = iso(moment)
 
     rows = [o.row(stamp) | {"cycle": step.state.cycle} for o, step in zip(observations, steps, strict=True)]
-    entry = ledger.Entry(rows, snapshot, stamp)
+    entry = ledger.Entry(rows, snapshot, stamp, head.commit)
     records, digest = ledger.entry_records(head.partition(), head.digest, head.seq, entry)
 
     events = []
@@ -103,10 +129,15 @@ def _processed(head: Head, observations: Sequence[ObservationIn], moment: float)
         records.append(ledger.drift_record(head.partition(), head.drifts + 1, events))
     levels = [event["drift_level"] for event in events]
     d1, d2, d3 = (known + levels.count(level) for known, level in zip(head.drift_levels, ("D1", "D2", "D3"), strict=True))
+    # A request of the month before, committed late, leaves the newer month's count as it is.
+    before = head.month_cycles if head.month == month else 0
+    counted = (month, before + len(steps)) if month >= head.month else (head.month, head.month_cycles)
     after = replace(
         head,
         encoded=encoded,
         digest=digest,
+        month=counted[0],
+        month_cycles=counted[1],
         seq=head.seq + len(steps),
         drifts=head.drifts + len(events),
         drift_levels=(d1, d2, d3),
@@ -115,22 +146,29 @@ def _processed(head: Head, observations: Sequence[ObservationIn], moment: float)
     return Change(after, state, records, steps)
 
 
-def simulate(meter: Meter, instance_id: str, observations: Sequence[ObservationIn]) -> list[Step]:
+def simulate(meter: Meter, instance_id: str, observations: Sequence[ObservationIn], claim: Claim | None = None) -> list[Step]:
     """What `process` would answer, on a copy: nothing is stored, no cycle is counted."""
-    head = head_of(meter, instance_id)
+    head = head_of(meter, instance_id, claim=claim)
     results = process_all(head.state, [o.observation() for o in observations])
     return [Step(head.id, state, drift) for state, drift in results]
 
 
-def reset_instance(meter: Meter, instance_id: str, mode: str) -> State:
-    """Put an instance back; history stays, and the reset stands in it. The state it has now."""
-    head = head_of(meter, instance_id)
-    return _restate(head, lambda current: reset(current.state, mode), mode)
+def reset_instance(meter: Meter, instance_id: str, mode: str, render: Callable[[State], bytes], claim: Claim | None) -> bytes:
+    """Put an instance back; history stays, and the reset stands in it. What `render` makes of the state it has now."""
+    head = head_of(meter, instance_id, claim=claim)
+    return _restate(head, lambda current: reset(current.state, mode), mode, render, claim)
 
 
-def retest(meter: Meter, instance_id: str, profile: Profile, strengths: Vector) -> State:
-    """Give an instance the profile and strengths that a test found; it starts anew from them. The state it has now."""
-    head = head_of(meter, instance_id)
+def retest(
+    meter: Meter,
+    instance_id: str,
+    profile: Profile,
+    strengths: Vector,
+    render: Callable[[State], bytes],
+    claim: Claim | None,
+) -> bytes:
+    """Give an instance the profile and strengths that a test found; it starts anew. What `render` makes of its state."""
+    head = head_of(meter, instance_id, claim=claim)
 
     def retested(current: Head) -> State:
         before = current.state.profile
@@ -143,14 +181,16 @@ def retest(meter: Meter, instance_id: str, profile: Profile, strengths: Vector) 
         )
         return birth(kept, strengths)
 
-    return _restate(head, retested, "retest")
+    return _restate(head, retested, "retest", render, claim)
 
 
-def _restate(head: Head, make: Any, kind: str) -> State:
+def _restate(
+    head: Head, make: Callable[[Head], State], kind: str, render: Callable[[State], bytes], claim: Claim | None
+) -> bytes:
     stamp = iso(now())
 
-    def compute(current: Head) -> Change[State]:
-        state: State = make(current)
+    def compute(current: Head) -> Change[bytes]:
+        state = make(current)
         encoded = encode(state)
         digest = ledger.next_digest(current.digest, kind, encoded)
         after = replace(current, encoded=encoded, digest=digest, updated_at=stamp)
@@ -163,10 +203,11 @@ def _restate(head: Head, make: Any, kind: str) -> State:
             stamp,
             previous=current.digest,
             digest=digest,
+            commit=current.commit,
         )
-        return Change(after, state, [record], state)
+        return _answered(Change(after, state, [record], state), render(state), claim)
 
-    state = instances.change(head, compute)
-    if state is None:
+    body = instances.change(head, compute, claim)
+    if body is None:
         raise errors.not_found("instance")
-    return state
+    return body

@@ -6,6 +6,7 @@ do not live here.
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from hashlib import sha256
 from typing import Any, TypeVar, overload
 from uuid import uuid4
 
@@ -17,16 +18,22 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from identity_engine import canonical
 from identity_service import errors
+from identity_service.clock import now
 from identity_service.errors import ApiError
 from identity_service.limits import Meter
 from identity_service.log import logger
 from identity_service.principal import principal_of
 from identity_service.problems import problems_of
+from identity_service.store.accounts import account_key
+from identity_service.store.claims import Claim, Repeated
+from identity_service.store.instances import partition
 from identity_service.store.table import Conflict, StoreUnavailable
 
 #: Bytes of a request body: room for a batch of 100 observations with full contexts.
 BODY_LIMIT = 1_048_576
+_LONGEST_KEY = 255
 
 Model = TypeVar("Model", bound=BaseModel)
 Many = TypeVar("Many", bound=BaseModel)
@@ -69,9 +76,37 @@ def meter(request: Request) -> Meter:
     return found
 
 
+def encoded(data: Any) -> bytes:
+    """A success: `{"data": ...}`."""
+    return to_json({"data": data})
+
+
 def answer(data: Any, status: int = 200) -> Response:
-    """A success: `{"data": ...}`, encoded once."""
-    return _json({"data": data}, status)
+    """A success, encoded once."""
+    return made(encoded(data), status)
+
+
+def made(body: bytes, status: int = 200) -> Response:
+    """A success that is encoded already."""
+    return Response(body, status, media_type="application/json")
+
+
+async def claim(request: Request, instance_id: str | None = None) -> Claim | None:
+    """The request under its Idempotency-Key, None when it has none; ApiError 400 for a key that cannot be one.
+
+    Its record lives with the instance, or with the account where there is no instance yet. For a body that `read` accepted.
+    """
+    key = request.headers.get("idempotency-key")
+    if key is None:
+        return None
+    if not 1 <= len(key) <= _LONGEST_KEY or not (key.isascii() and key.isprintable()):
+        raise errors.invalid(
+            "Idempotency-Key", "out_of_range", f"Idempotency-Key: use 1 to {_LONGEST_KEY} printable ASCII characters"
+        )
+    account_id = meter(request).principal.account_id
+    pk = account_key(account_id)["PK"] if instance_id is None else partition(account_id, instance_id)
+    body = canonical(from_json(await request.body()))
+    return Claim(pk, key, sha256(f"{request.scope['path']}\n{body}".encode()).hexdigest(), now())
 
 
 def answer_page(rows: Sequence[Any], *, limit: int, offset: int, total: int) -> Response:
@@ -139,6 +174,8 @@ class Frame:
 
 
 async def _render(request: Request, error: Exception) -> Response:
+    if isinstance(error, Repeated) and error.same:
+        return Response(error.body, error.status, {"Idempotent-Replayed": "true"}, "application/json")
     found = _api_error(request, error)
     if request.scope.get("aws.event") and (metered := _metered(request)) is not None:
         found = metered
@@ -168,6 +205,8 @@ def _api_error(request: Request, error: Exception) -> ApiError:
             return errors.not_found("route")
         case HTTPException(status_code=405):
             return errors.method_not_allowed(_allowed(request))
+        case Repeated():
+            return errors.conflict("this Idempotency-Key came with another request; use a new one")
         case Conflict():
             return errors.conflict("others kept changing this at the same time; try again")
         case StoreUnavailable():

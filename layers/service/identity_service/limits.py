@@ -14,6 +14,7 @@ from identity_service.clock import now
 from identity_service.log import logger
 from identity_service.principal import Principal
 from identity_service.store import usage
+from identity_service.store.claims import Repeated
 from identity_service.store.table import StoreUnavailable
 
 T = TypeVar("T")
@@ -51,12 +52,17 @@ class Meter:
         raise errors.rate_limit_exceeded(who.per_minute, max(at.minute_ends - int(now()), 1))
 
     def charge_beside(self, read: Callable[[], T], cycles: int = 0) -> T:
-        """Charge while `read` runs, and answer what it read. Over the limit wins over whatever `read` met."""
+        """Charge while `read` runs, and answer what it read. Over the limit wins over nearly all that `read` met."""
         counted = _beside.submit(self.charge, cycles)
         try:
             found = read()
-        except Exception:
-            counted.result()
+        except Exception as error:
+            try:
+                counted.result()
+            except errors.ApiError as over:
+                # An answer given before is given again, whatever the month has left.
+                if not (isinstance(error, Repeated) and over.code == "quota_exceeded"):
+                    raise
             self.give_back()
             raise
         counted.result()

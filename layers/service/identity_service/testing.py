@@ -23,9 +23,11 @@ from identity_service import errors
 from identity_service.clock import now
 from identity_service.cycles import retest, snapshot_answer
 from identity_service.errors import Problem
+from identity_service.frame import encoded
 from identity_service.limits import Meter
 from identity_service.requests import TestIn
 from identity_service.store import instances
+from identity_service.store.claims import Claim
 from identity_service.store.instances import LimitReached
 
 
@@ -42,25 +44,27 @@ def questions_answer(version: str) -> dict[str, Any]:
     return {"version": version, "question_count": VERSIONS[version], "questions": questions}
 
 
-def submit_test(meter: Meter, test: TestIn) -> dict[str, Any]:
+def submit_test(meter: Meter, test: TestIn, claim: Claim | None) -> bytes:
     """Score a test and give its profile to an instance, a new one if asked. ApiError 400 when the answers are not complete."""
     _check_target(test)
     answers = _answers(test)
     mode_profile = score(test.version, answers)
     profile, strengths = profile_of(mode_profile), starting_strengths(mode_profile)
 
-    if test.create_instance:
-        meter.charge()
-        who, state = meter.principal, birth(profile, strengths)
-        try:
-            head = instances.create(who.account_id, test.instance_name, "", state, now(), who.instances)
-        except LimitReached:
-            raise errors.instance_limit_reached(who.instances or 0) from None
-        instance_id = head.id
-    else:
-        instance_id = test.instance_id
-        state = retest(meter, instance_id, profile, strengths)
-    return _done(instance_id, mode_map(mode_profile), persona_matches(mode_profile)[:3], state)
+    def render(instance_id: str, state: State) -> bytes:
+        return encoded(_done(instance_id, mode_map(mode_profile), persona_matches(mode_profile)[:3], state))
+
+    if not test.create_instance:
+        return retest(meter, test.instance_id, profile, strengths, lambda state: render(test.instance_id, state), claim)
+    meter.charge_beside(claim.look if claim else lambda: None)
+    who, state = meter.principal, birth(profile, strengths)
+    head = instances.new(who.account_id, test.instance_name, "", state, now())
+    body = render(head.id, state)
+    try:
+        instances.create(head, state, who.instances, claim, body, 200)
+    except LimitReached:
+        raise errors.instance_limit_reached(who.instances or 0) from None
+    return body
 
 
 def _done(instance_id: str, mode_profile: dict[str, float], matches: list[tuple[str, float]], state: State) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from identity_engine import State, decode, edge, encode
 from identity_service.clock import iso
 from identity_service.store import retry, table
 from identity_service.store.accounts import account_key
+from identity_service.store.claims import Claim
 from identity_service.store.ledger import event_record, first_digest
 from identity_service.store.table import Item
 
@@ -57,6 +58,9 @@ class Head:
     drift_levels: tuple[int, int, int] = (0, 0, 0)
     #: Names the write that made this version, so that a writer who got no answer can tell whether it was his own.
     commit: str = ""
+    #: The month (as `usage` names it) of the last cycle, and the cycles in it: what the account's count must add up to.
+    month: str = ""
+    month_cycles: int = 0
 
     @property
     def state(self) -> State:
@@ -70,7 +74,10 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Change(Generic[T]):
-    """What a write makes of a head: the head after it, its state, the records to store with it, the caller's result."""
+    """What a write makes of a head: the head after it, its state, the records to store with it, the caller's result.
+
+    The first record, where there is one, tells for good whether the write took effect: its key and `commit` are its own.
+    """
 
     head: Head
     state: State
@@ -107,6 +114,8 @@ def _item(head: Head, state: State) -> Item:
         "d2": head.drift_levels[1],
         "d3": head.drift_levels[2],
         "commit": head.commit,
+        "month": head.month,
+        "month_cycles": head.month_cycles,
         "energy_level": str(edge(state.energy)),
     }
 
@@ -127,6 +136,8 @@ def _head(item: Item) -> Head:
         item["drifts"],
         (item["d1"], item["d2"], item["d3"]),
         item["commit"],
+        item["month"],
+        item["month_cycles"],
     )
 
 
@@ -137,13 +148,12 @@ def put_head(head: Head, state: State, after: int) -> dict[str, Any]:
     return table.put(_item(head, state), "version = :after", {":after": after})
 
 
-def create(account_id: str, name: str, description: str, state: State, moment: float, limit: int | None) -> Head:
-    """A new instance, counted against `limit` in the same transaction. LimitReached when there is no room."""
-    instance_id = f"inst_{secrets.token_hex(8)}"
+def new(account_id: str, name: str, description: str, state: State, moment: float) -> Head:
+    """The head of an instance that is not stored yet."""
     encoded, stamp = encode(state), iso(moment)
-    head = Head(
+    return Head(
         account_id,
-        instance_id,
+        f"inst_{secrets.token_hex(8)}",
         name,
         description,
         stamp,
@@ -152,29 +162,60 @@ def create(account_id: str, name: str, description: str, state: State, moment: f
         encoded,
         first_digest(encoded),
     )
+
+
+def create(
+    head: Head, state: State, limit: int | None, claim: Claim | None = None, answer: bytes = b"", status: int = 0
+) -> None:
+    """Store a new instance, counted against `limit`, with the `answer` under its `claim`, in one transaction.
+
+    LimitReached when there is no room, Repeated when the claim was answered before, OutcomeUnknown when nobody can tell.
+    """
     grow = table.update(
-        account_key(account_id),
+        account_key(head.account_id),
         "ADD instance_count :one",
         {":one": 1} if limit is None else {":one": 1, ":limit": limit},
         condition="attribute_exists(PK)" if limit is None else "instance_count < :limit",
     )
+    born = event_record(head.partition(), 0, 1, "created", head.encoded, head.created_at)
+    operations = [put_head(head, state, after=0), born, grow]
+    if claim:
+        operations.append(claim.put(status, answer))
+    uncertain = False
     for attempt in range(retry.TRIES):
         try:
-            table.write_all(
-                [put_head(head, state, after=0), event_record(head.partition(), 0, 1, "created", encoded, stamp), grow]
-            )
+            table.write_all(operations)
+            return
         except table.Conflict as conflict:
+            if (uncertain or conflict.sent_again) and get(head.account_id, head.id):
+                return
+            if claim:
+                claim.refuse_repetition(conflict.items[3])
             if limit is not None and (conflict.items[2] or {}).get("instance_count", 0) >= limit:
                 raise LimitReached from None
-            retry.pause(attempt)
-        else:
-            return head
-    raise table.Conflict([])
+        except table.StoreUnavailable as error:
+            # The id is this instance's alone: if it is there, it was this write. If not, sending it again is the same write.
+            try:
+                if get(head.account_id, head.id):
+                    return
+            except table.StoreUnavailable:
+                raise table.OutcomeUnknown(str(error)) from error
+            if uncertain:
+                raise table.OutcomeUnknown(str(error)) from error
+            uncertain = True
+        retry.pause(attempt)
+    raise table.OutcomeUnknown if uncertain else table.Conflict([])
 
 
-def get(account_id: str, instance_id: str) -> Head | None:
-    """The head, strongly consistent; None when this account has no such instance."""
-    item = table.get(_head_key(account_id, instance_id))
+def get(account_id: str, instance_id: str, claim: Claim | None = None) -> Head | None:
+    """The head, strongly consistent; None when this account has no such instance. Repeated when `claim` was answered before."""
+    key = _head_key(account_id, instance_id)
+    if claim is None:
+        item = table.get(key)
+    else:
+        found = {item["SK"]: item for item in table.get_many([key, claim.item_key()])}
+        claim.refuse_repetition(found.get(claim.item_key()["SK"]))
+        item = found.get("HEAD")
     return _head(item) if item else None
 
 
@@ -204,47 +245,129 @@ def page(account_id: str, *, sort: str, descending: bool, offset: int, limit: in
     return [found[instance_id] for instance_id in ids if instance_id in found]
 
 
-def change(head: Head | None, compute: Callable[[Head], Change[T]]) -> T | None:
+def change(head: Head | None, compute: Callable[[Head], Change[T]], claim: Claim | None = None) -> T | None:
     """Commit what `compute` makes of the head, in one transaction; its result, or None when there is no such instance.
 
-    Whoever loses a race reads again, computes again and commits again, a bounded number of times; then Conflict. When
-    DynamoDB gives no answer, the head tells whether the write took effect; when that cannot be read either, StoreUnavailable.
+    `compute` is given the head with the name of the write in `commit`. Whoever loses a race reads again, computes again and
+    commits again, a bounded number of times; then Conflict. Repeated when a twin under the same claim was first. A write
+    without an answer is looked for; where it is not found, the next attempt shuts it out, since both need the same version.
+    OutcomeUnknown when that cannot be done.
     """
+    unanswered: list[Change[T]] = []
     for attempt in range(retry.TRIES):
         if head is None:
             return None
-        made = compute(head)
-        after = replace(made.head, version=head.version + 1, commit=secrets.token_hex(8))
+        made = compute(replace(head, commit=secrets.token_hex(8)))
+        made = replace(made, head=replace(made.head, version=head.version + 1))
         try:
-            table.write_all([put_head(after, made.state, after=head.version), *made.records])
+            table.write_all([put_head(made.head, made.state, after=head.version), *made.records])
             return made.result
-        except table.Conflict:
-            retry.pause(attempt)
-            head = get(head.account_id, head.id)
-        except table.StoreUnavailable:
+        except table.Conflict as conflict:
+            if conflict.sent_again:
+                unanswered.append(made)
+        except table.StoreUnavailable as error:
+            unanswered.append(made)
+            if len(unanswered) > 1:
+                return _settled(unanswered, error)
+        retry.pause(attempt)
+        try:
             found = get(head.account_id, head.id)
-            if found is None or found.commit != after.commit:
-                raise
-            return made.result
+            for earlier in unanswered:
+                if _took_effect(earlier, found):
+                    return earlier.result
+            if claim:
+                claim.look()
+        except table.StoreUnavailable as error:
+            raise (table.OutcomeUnknown(str(error)) if unanswered else error) from None
+        # What expected a version that is gone can never take effect.
+        unanswered = [earlier for earlier in unanswered if found is not None and found.version < earlier.head.version]
+        head = found
+    if unanswered:
+        return _settled(unanswered, table.StoreUnavailable("no answer"))
     raise table.Conflict([])
+
+
+def _settled(unanswered: list[Change[T]], error: table.StoreUnavailable) -> T:
+    """The result of the write that took effect; if none did, none ever will: `error`. OutcomeUnknown where that cannot be had.
+
+    All of them expect the same version, so a write of nothing but the next version shuts them out.
+    """
+    head = unanswered[0].head
+    key = _head_key(head.account_id, head.id)
+    values = {":before": head.version - 1, ":next": head.version}
+    try:
+        try:
+            table.write(table.update(key, "SET version = :next", values, condition="version = :before"))
+        except table.Conflict:
+            found = get(head.account_id, head.id)
+            for made in unanswered:
+                if _took_effect(made, found):
+                    return made.result
+    except table.StoreUnavailable as again:
+        raise table.OutcomeUnknown(str(again)) from error
+    raise error
+
+
+def _took_effect(made: Change[Any], found: Head | None) -> bool:
+    if found is not None and found.commit == made.head.commit:
+        return True
+    if not made.records or (found is not None and found.version < made.head.version):
+        return False
+    ((_, arguments),) = made.records[0].items()
+    key = {name: arguments["Item"][name]["S"] for name in ("PK", "SK")}
+    return (table.get(key, ("commit",)) or {}).get("commit") == made.head.commit
 
 
 def remove(account_id: str, instance_id: str) -> bool:
-    """Remove the head and its place in the count, together; False when there is no such instance.
+    """Remove the head and its place in the counts, together; False when there is no such instance.
 
-    What else the partition holds is unreachable from then on; the purge, woken by the table's stream, removes it.
+    What else the partition holds is unreachable from then on; the purge, woken by the table's stream, removes it. The cycles of
+    the month stay with the account.
     """
-    shrink = table.update(account_key(account_id), "ADD instance_count :less", {":less": -1})
+    uncertain = False
     for attempt in range(retry.TRIES):
-        if table.get(_head_key(account_id, instance_id), ["PK"]) is None:
-            return False
+        head = table.get(_head_key(account_id, instance_id), ("version", "month", "month_cycles"))
+        if head is None:
+            return uncertain
+        gone = table.delete(_head_key(account_id, instance_id), "version = :version", {":version": head["version"]})
+        change: dict[str, Any] = {":less": -1}
+        expression, names = "ADD instance_count :less", {}
+        if head["month_cycles"]:
+            change[":cycles"] = head["month_cycles"]
+            expression, names = expression + ", #gone :cycles", {"#gone": gone_cycles(head["month"])}
+        shrink = table.update(account_key(account_id), expression, change, names=names)
         try:
-            table.write_all([table.delete(_head_key(account_id, instance_id), "attribute_exists(PK)"), shrink])
-        except table.Conflict:
-            retry.pause(attempt)
-        else:
+            table.write_all([gone, shrink])
             return True
-    raise table.Conflict([])
+        except table.Conflict as conflict:
+            uncertain |= conflict.sent_again
+        except table.StoreUnavailable as error:
+            # The next look finds it gone, or it is tried again under the same condition: it goes once.
+            if uncertain:
+                raise table.OutcomeUnknown(str(error)) from error
+            uncertain = True
+        retry.pause(attempt)
+    raise table.OutcomeUnknown if uncertain else table.Conflict([])
+
+
+def gone_cycles(month: str) -> str:
+    """Name of the account's attribute that counts a month's cycles of deleted instances."""
+    return f"gone_{month}"
+
+
+def cycles_of(account_id: str, month: str) -> int:
+    """Cycles of a month (as `usage` names it) that were committed: those of every instance, and of those that are gone.
+
+    Instances first: one that is deleted meanwhile is counted twice rather than not at all.
+    """
+    entries = table.query("account = :account", {":account": account_id}, IndexName="by_created")
+    committed = 0
+    for group in _by(100, entries):
+        keys = [{"PK": entry["PK"], "SK": entry["SK"]} for entry in group]
+        heads = table.get_many(keys, ("month", "month_cycles"))
+        committed += sum(head["month_cycles"] for head in heads if head["month"] == month)
+    account = table.get(account_key(account_id)) or {}
+    return committed + int(account.get(gone_cycles(month), 0))
 
 
 def purge(partition_key: str, on: Callable[[], bool] = lambda: True) -> int:

@@ -30,11 +30,15 @@ _PAGE: Final = 4_000_000
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One processed request: observations as they were given, with the cycle each led to, and the snapshot at the end."""
+    """One processed request: observations as they were given, with the cycle each led to, and the snapshot at the end.
+
+    `commit` names the write that stores it.
+    """
 
     observations: Sequence[dict[str, Any]]
     snapshot: dict[str, Any]
     at: str
+    commit: str = ""
 
 
 def first_digest(encoded: str) -> str:
@@ -67,6 +71,7 @@ def entry_records(pk: str, previous: str, seq: int, entry: Entry) -> tuple[list[
             "first": seq + number - len(chunk) + 1,
             "observations": f"[{','.join(chunk)}]",
             "at": entry.at,
+            "commit": entry.commit,
         }
         if is_last:
             item |= {"snapshot": snapshot, "previous": previous, "digest": digest, "engine_version": ENGINE_VERSION}

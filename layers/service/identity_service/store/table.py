@@ -4,11 +4,12 @@ Items hold strings and integers only: state and records go in as canonical JSON 
 partition key carries the account, so another account's data cannot be addressed.
 """
 
+import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, ConnectTimeoutError, EndpointConnectionError
 
 from identity_service.settings import settings
 from identity_service.store import retry
@@ -20,12 +21,20 @@ class StoreUnavailable(Exception):
     """DynamoDB did not answer, or refused for a reason that passes."""
 
 
-class Conflict(Exception):
-    """A condition did not hold. `items` has the item that stood in the way of each operation, None where it held."""
+class OutcomeUnknown(StoreUnavailable):
+    """DynamoDB did not answer to a write, nor to the question whether it took effect. It may, or may still."""
 
-    def __init__(self, items: list[Item | None]) -> None:
+
+class Conflict(Exception):
+    """A condition did not hold. `items` has the item that stood in the way of each operation, None where it held.
+
+    `sent_again` says that an earlier sending of the same write got no answer: what stood in the way may be its own effect.
+    """
+
+    def __init__(self, items: list[Item | None], sent_again: bool = False) -> None:
         super().__init__("a condition did not hold")
         self.items = items
+        self.sent_again = sent_again
 
 
 @cache
@@ -34,7 +43,8 @@ def client() -> Any:
     import botocore.session
     from botocore.config import Config
 
-    config = Config(connect_timeout=1, read_timeout=3, retries={"total_max_attempts": 3, "mode": "standard"})
+    # Not botocore's own retries: they would count twice what took effect without an answer. `_call` knows better.
+    config = Config(connect_timeout=1, read_timeout=3, retries={"total_max_attempts": 1, "mode": "standard"})
     return botocore.session.get_session().create_client("dynamodb", config=config)
 
 
@@ -52,28 +62,62 @@ def from_dynamo(item: Mapping[str, Any]) -> Item:
     return {name: int(value["N"]) if "N" in value else value["S"] for name, value in item.items()}
 
 
-def _call(operation: str, **arguments: Any) -> Any:
-    try:
-        return getattr(client(), operation)(**arguments)
-    except ClientError as error:
-        code = error.response["Error"]["Code"]
-        if code == "ConditionalCheckFailedException":
-            found = error.response.get("Item")
-            raise Conflict([from_dynamo(found) if found else None]) from None
-        if code == "TransactionCanceledException":
-            _raise_cancelled(error)
-        raise StoreUnavailable(code) from error
-    except BotoCoreError as error:
-        raise StoreUnavailable(type(error).__name__) from error
+#: How often a call is sent at the most.
+_SENDINGS = 3
+#: DynamoDB's refusals: nothing was done, so anything may be sent again.
+_REFUSALS = {
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+    "ThrottlingException",
+    "TransactionInProgressException",
+}
 
 
-def _raise_cancelled(error: ClientError) -> None:
-    # Conditions that failed and collisions with another transaction both mean: somebody else was first.
+def _call(operation: str, *, repeatable: bool = True, **arguments: Any) -> Any:
+    """One call. What got no answer is sent again only if it is `repeatable`: if doing it twice is doing it once."""
+    unanswered = False
+    for sending in range(1, _SENDINGS + 1):
+        try:
+            return getattr(client(), operation)(**arguments)
+        except ClientError as error:
+            code = error.response["Error"]["Code"]
+            if code == "ConditionalCheckFailedException":
+                found = error.response.get("Item")
+                raise Conflict([from_dynamo(found) if found else None], unanswered) from None
+            if code == "TransactionCanceledException":
+                _raise_cancelled(error, unanswered)
+            refused = code in _REFUSALS or _throttled(error)
+            broken = error.response["ResponseMetadata"].get("HTTPStatusCode", 0) >= 500
+            if sending == _SENDINGS or not (refused or (broken and repeatable)):
+                raise StoreUnavailable(code) from error
+            unanswered |= not refused
+        except (EndpointConnectionError, ConnectTimeoutError) as error:  # it never got there
+            if sending == _SENDINGS:
+                raise StoreUnavailable(type(error).__name__) from error
+        except BotoCoreError as error:
+            if sending == _SENDINGS or not repeatable:
+                raise StoreUnavailable(type(error).__name__) from error
+            unanswered = True
+        retry.pause(sending)
+    raise AssertionError("unreachable")
+
+
+def _reasons(error: ClientError) -> list[Any]:
     response: Any = error.response
-    reasons = response.get("CancellationReasons", [])
+    return list(response.get("CancellationReasons", []))
+
+
+def _throttled(error: ClientError) -> bool:
+    return any(reason.get("Code") in ("ThrottlingError", "ProvisionedThroughputExceeded") for reason in _reasons(error))
+
+
+def _raise_cancelled(error: ClientError, unanswered: bool) -> None:
+    # Conditions that failed and collisions with another transaction both mean: somebody else was first.
+    reasons = _reasons(error)
     lost = {"None", "ConditionalCheckFailed", "TransactionConflict", "DuplicateItem"}
     if reasons and all(reason.get("Code") in lost for reason in reasons):
-        raise Conflict([from_dynamo(r["Item"]) if r.get("Item") else None for r in reasons]) from None
+        items = [from_dynamo(r["Item"]) if r.get("Item") else None for r in reasons]
+        raise Conflict(items, unanswered) from None
 
 
 def get(key: Mapping[str, str], attributes: Iterable[str] = ()) -> Item | None:
@@ -137,16 +181,20 @@ def delete_many(keys: list[dict[str, str]]) -> None:
     raise StoreUnavailable("UnprocessedItems")
 
 
-def write(operation: Mapping[str, Any]) -> Item:
-    """One write, as `put`, `update` or `delete` below made it; the item's new values if it asked for them."""
+def write(operation: Mapping[str, Any], *, repeatable: bool = True) -> Item:
+    """One write, as `put`, `update` or `delete` below made it; the item's new values if it asked for them.
+
+    What adds to a number is not `repeatable`: without an answer it is not sent again, and may have taken effect.
+    """
     ((kind, arguments),) = operation.items()
     call = {"Put": "put_item", "Update": "update_item", "Delete": "delete_item"}[kind]
-    return from_dynamo(_call(call, **arguments).get("Attributes", {}))
+    return from_dynamo(_call(call, repeatable=repeatable, **arguments).get("Attributes", {}))
 
 
 def write_all(operations: list[dict[str, Any]]) -> None:
     """All of the writes or none of them. Conflict when a condition fails or another transaction is at work."""
-    _call("transact_write_items", TransactItems=operations)
+    # Under one token DynamoDB does it once, however often it is sent.
+    _call("transact_write_items", TransactItems=operations, ClientRequestToken=secrets.token_hex(16))
 
 
 def put(item: Mapping[str, Any], condition: str = "", values: Mapping[str, Any] | None = None) -> dict[str, Any]:

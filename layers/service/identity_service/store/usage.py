@@ -59,7 +59,8 @@ def count(account_id: str, at: Windows, cycles: int, per_minute: int, per_month:
         condition += " AND (attribute_not_exists(#c) OR #c <= :room)" if room >= 0 else " AND #c <= :room"
     names = {"#m": at.minute, "#c": at.month}
     try:
-        item = table.write(table.update(key, "ADD #m :one, #c :n", values, condition=condition, names=names, returning=True))
+        operation = table.update(key, "ADD #m :one, #c :n", values, condition=condition, names=names, returning=True)
+        item = table.write(operation, repeatable=False)
     except table.Conflict as conflict:
         raise OverLimit(_counts(conflict.items[0] or {}, at)) from None
     _sweep(key, item, at)
@@ -69,7 +70,12 @@ def count(account_id: str, at: Windows, cycles: int, per_minute: int, per_month:
 def give_back(account_id: str, at: Windows, cycles: int) -> None:
     """Return cycles that were reserved and not committed, to the month they were taken from."""
     key = {"PK": f"ACCOUNT#{account_id}", "SK": "USAGE"}
-    table.write(table.update(key, "ADD #c :n", {":n": -cycles}, names={"#c": at.month}))
+    table.write(table.update(key, "ADD #c :n", {":n": -cycles}, names={"#c": at.month}), repeatable=False)
+
+
+def read(account_id: str, at: Windows) -> Counts:
+    """What is counted now."""
+    return _counts(table.get({"PK": f"ACCOUNT#{account_id}", "SK": "USAGE"}) or {}, at)
 
 
 def _counts(item: table.Item, at: Windows) -> Counts:

@@ -1,0 +1,183 @@
+"""Idempotency-Key: a POST that its caller named is done once, whoever asks again, and how often."""
+
+import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from identity_service.store import instances
+from identity_service.store import table as seam
+from tests.conftest import EVENTS, Caller
+
+OBSERVATION = {"mode_target": "ORDER", "signal_strength": 0.6}
+SUBMITTED = json.loads(json.loads((EVENTS / "testing_submit.json").read_text())["body"])
+RETEST = {"version": SUBMITTED["version"], "responses": SUBMITTED["responses"]}
+#: Every POST: path, body, another body.
+POSTS = [
+    ("/instances", {"name": "Aria"}, {"name": "Other"}),
+    ("/instances/{id}/process", OBSERVATION, OBSERVATION | {"signal_strength": 0.7}),
+    ("/instances/{id}/process/batch", {"observations": [OBSERVATION] * 3}, {"observations": [OBSERVATION] * 4}),
+    ("/instances/{id}/simulate", OBSERVATION, OBSERVATION | {"signal_strength": 0.7}),
+    ("/instances/{id}/goals/assess", {"complexity": "high"}, {"complexity": "low"}),
+    ("/instances/{id}/reset", {"mode": "initial"}, {"mode": "default"}),
+    ("/test/submit", SUBMITTED, SUBMITTED | {"instance_name": "Other"}),
+    ("/test/submit", RETEST, RETEST | {"responses": RETEST["responses"][::-1]}),
+]
+IDS = ["create", "process", "batch", "simulate", "goals", "reset", "submit", "retest"]
+
+
+def cycles_left(caller):
+    return int(caller.get("/personas").headers["X-Monthly-Remaining"])
+
+
+@pytest.fixture
+def instance_id(pro):
+    return pro.new_instance()
+
+
+def post(caller, path, body, instance_id, key="k-1"):
+    body = body | {"instance_id": instance_id} if body.keys() == RETEST.keys() else body
+    return caller.post(path.replace("{id}", instance_id), json=body, headers={"Idempotency-Key": key})
+
+
+def everything(caller):
+    """All that the account has, without the counts of minutes."""
+    items = [item for item in seam.scan(()) if caller.account_id in item["PK"] and item["SK"] != "USAGE"]
+    return sorted(items, key=lambda item: (item["PK"], item["SK"]))
+
+
+@pytest.mark.parametrize(("path", "body", "other"), POSTS, ids=IDS)
+def test_the_same_request_gets_the_same_answer_and_changes_nothing(pro, instance_id, path, body, other):
+    first = post(pro, path, body, instance_id)
+    assert first.status_code in (200, 201), first.text
+    assert "Idempotent-Replayed" not in first.headers
+    before, left = everything(pro), cycles_left(pro)
+    for _ in range(2):
+        again = post(pro, path, body, instance_id)
+        assert (again.status_code, again.content) == (first.status_code, first.content)
+        assert again.headers["Idempotent-Replayed"] == "true"
+        assert again.headers["Content-Type"] == "application/json"
+    assert everything(pro) == before
+    assert cycles_left(pro) == left
+
+    refused = post(pro, path, other, instance_id)
+    assert (refused.status_code, refused.json()["error"]) == (409, "conflict")
+    assert everything(pro) == before
+    assert cycles_left(pro) == left
+    assert post(pro, path, other, instance_id, key="k-2").status_code == first.status_code
+
+
+def test_a_key_is_for_one_route_of_one_instance_of_one_account(pro, indie, instance_id):
+    assert post(pro, "/instances/{id}/process", OBSERVATION, instance_id).status_code == 200
+    assert post(pro, "/instances/{id}/simulate", OBSERVATION, instance_id).status_code == 409
+    theirs = indie.new_instance()
+    assert "Idempotent-Replayed" not in post(indie, "/instances/{id}/process", OBSERVATION, theirs).headers
+
+
+def test_white_space_and_order_are_not_another_body(pro, instance_id):
+    path, headers = f"/instances/{instance_id}/process", {"Idempotency-Key": "k", "Content-Type": "application/json"}
+    first = pro.post(path, content=b'{"mode_target": "ORDER", "signal_strength": 0.60}', headers=headers)
+    again = pro.post(path, content=b'{"signal_strength":0.6,"mode_target":"ORDER"}', headers=headers)
+    assert again.headers["Idempotent-Replayed"] == "true"
+    assert again.content == first.content
+
+
+def test_after_a_day_the_key_is_free(pro, instance_id, stopped_clock):
+    path = f"/instances/{instance_id}/process"
+    headers = {"Idempotency-Key": "k"}
+    pro.post(path, json=OBSERVATION, headers=headers)
+    stopped_clock.time += 24 * 3600 - 1
+    assert "Idempotent-Replayed" in pro.post(path, json=OBSERVATION, headers=headers).headers
+    stopped_clock.time += 1
+    assert "Idempotent-Replayed" not in pro.post(path, json=OBSERVATION, headers=headers).headers
+    assert pro.get(f"/instances/{instance_id}").json()["data"]["cycle_count"] == 2
+
+
+def test_records_expire_by_ttl(pro, instance_id, stopped_clock):
+    post(pro, "/instances/{id}/process", OBSERVATION, instance_id)
+    (record,) = [item for item in everything(pro) if item["SK"].startswith("IDEM#")]
+    assert record["expires"] == int(stopped_clock.time) + 24 * 3600
+    assert "k-1" not in json.dumps(record)
+
+
+def test_what_was_refused_is_not_kept(pro, instance_id):
+    path = f"/instances/{instance_id}/process"
+    assert pro.post(path, json={"mode_target": "ORDER"}, headers={"Idempotency-Key": "k"}).status_code == 400
+    assert (
+        pro.post("/instances/inst_0000000000000000/process", json=OBSERVATION, headers={"Idempotency-Key": "k"}).status_code
+        == 404
+    )
+    assert pro.post(path, json=OBSERVATION, headers={"Idempotency-Key": "k"}).status_code == 200
+
+
+@pytest.mark.parametrize("key", ["", "x" * 256, "tab\tkey", "caf\xe9"])
+def test_keys_that_cannot_be(pro, instance_id, key):
+    response = pro.post(
+        f"/instances/{instance_id}/process", json=OBSERVATION, headers={"Idempotency-Key": key.encode("latin-1")}
+    )
+    assert (response.status_code, response.json()["details"]["field"]) == (400, "Idempotency-Key")
+    assert pro.get(f"/instances/{instance_id}").json()["data"]["cycle_count"] == 0
+
+
+def test_an_answer_is_given_again_when_the_month_is_used_up(edge, stopped_clock):
+    from identity_service.store import accounts
+
+    caller = Caller(edge, "free")
+    accounts.set_plan(caller.account_id, "free", per_month=1)
+    edge._known.clear()
+    instance_id = caller.new_instance()
+    first = post(caller, "/instances/{id}/process", OBSERVATION, instance_id)
+    assert first.status_code == 200
+    assert post(caller, "/instances/{id}/process", OBSERVATION, instance_id, key="k-2").status_code == 429
+    again = post(caller, "/instances/{id}/process", OBSERVATION, instance_id)
+    assert (again.status_code, again.content) == (200, first.content)
+    for _ in range(10):
+        last = post(caller, "/instances/{id}/process", OBSERVATION, instance_id)
+    assert (last.status_code, last.json()["error"]) == (429, "rate_limit_exceeded")
+
+
+@pytest.mark.parametrize(("path", "body", "other"), POSTS, ids=IDS)
+def test_a_twin_that_comes_between_reading_and_writing_changes_nothing_more(pro, instance_id, path, body, other, monkeypatch):
+    call, twin = seam._call, []
+
+    def twinned(operation, **arguments):
+        commits = operation == "transact_write_items" or (operation == "put_item" and "IDEM#" in str(arguments["Item"]))
+        if commits and not twin:
+            twin.append(None)
+            with ThreadPoolExecutor(1) as beside:
+                twin[0] = beside.submit(post, pro, path, body, instance_id).result()
+        return call(operation, **arguments)
+
+    monkeypatch.setattr(seam, "_call", twinned)
+    late = post(pro, path, body, instance_id)
+    monkeypatch.setattr(seam, "_call", call)
+    assert twin[0].status_code in (200, 201)
+    assert (late.status_code, late.content) == (twin[0].status_code, twin[0].content)
+    assert late.headers["Idempotent-Replayed"] == "true"
+    assert len([item for item in everything(pro) if item["SK"].startswith("IDEM#")]) == 1
+
+
+def test_many_twins_at_once_are_one_cycle(pro, instance_id):
+    # Threads on the handlers; the embedded table serialises their calls, not their requests.
+    from identity_service.cycles import process
+    from identity_service.limits import Meter
+    from identity_service.principal import Principal
+    from identity_service.requests import ObservationIn
+    from identity_service.store.claims import Claim, Repeated
+
+    who = Principal(pro.account_id, "pro", "key_x", 100_000, 1_000_000)
+    gate = threading.Barrier(8)
+
+    def one(_):
+        gate.wait()
+        claim = Claim(instances.partition(pro.account_id, instance_id), "k", "same", 1_774_347_330.0)
+        try:
+            return process(Meter(who), instance_id, [ObservationIn(**OBSERVATION)], lambda steps: b"answer", claim)
+        except Repeated as repeated:
+            return repeated.body
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(one, range(8))) == [b"answer"] * 8
+    assert pro.get(f"/instances/{instance_id}").json()["data"]["cycle_count"] == 1
+    assert cycles_left(pro) == 499_999
