@@ -1,14 +1,16 @@
-"""The `identity-os` command: accounts, keys and plans, and what deleted instances left.
+"""The `identity-os` command: accounts, keys, plans and usage, audit exports, and what deleted instances left.
 
     identity-os accounts create NAME --plan free      identity-os keys create ACCOUNT --name NAME [--replace]
     identity-os accounts list                         identity-os keys list ACCOUNT
     identity-os accounts set-plan ACCOUNT PLAN        identity-os keys revoke ACCOUNT KEY
     identity-os plans list                            identity-os plans check [--dry-run]
-    identity-os purge
+    identity-os usage check [ACCOUNT] [--dry-run]     identity-os purge
+    identity-os export ACCOUNT INSTANCE [--to FILE]   identity-os verify FILE
 
 `--stack` names the deployed stack to work on: its table, and its API Gateway keys and usage plans, which are kept in step with
-the table. `--endpoint` works on a DynamoDB elsewhere, such as DynamoDB Local, where there is no API Gateway. Answers go to
-standard output, one line an item; errors to standard error with exit code 1. Whatever is interrupted can be run again.
+the table. `--endpoint` works on a DynamoDB elsewhere, such as DynamoDB Local, where there is no API Gateway. `verify` needs
+neither: it works on a file alone. Answers go to standard output, one line an item; errors to standard error with exit code 1.
+Whatever is interrupted can be run again.
 
 IDENTITY_OS_STACK stands for --stack. IDENTITY_OS_TABLE alone works on a table and leaves API Gateway as it is.
 """
@@ -16,16 +18,23 @@ IDENTITY_OS_STACK stands for --stack. IDENTITY_OS_TABLE alone works on a table a
 import argparse
 import os
 import sys
+import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from pathlib import Path
+from typing import Any, BinaryIO
 
 from botocore.exceptions import BotoCoreError
 
 from cli import gateway
+from identity_service import audit
+from identity_service.clock import now
 from identity_service.plans import PLANS
 from identity_service.settings import settings
-from identity_service.store import accounts, instances
-from identity_service.store.table import StoreUnavailable
+from identity_service.store import accounts, instances, reconcile, usage
+from identity_service.store.table import Conflict, StoreUnavailable
+
+#: Seconds after which no request is under way that was before: the functions' timeout and a margin.
+_REQUESTS_END = 35
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -72,7 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     stack = os.environ.get("IDENTITY_OS_STACK")
     parser.add_argument("--stack", metavar="NAME", default=stack, help="a deployed stack, such as identity-os-prod")
     parser.set_defaults(needs_table=True)
-    groups = parser.add_subparsers(required=True, metavar="accounts|keys|plans|purge")
+    groups = parser.add_subparsers(required=True, metavar="accounts|keys|plans|usage|export|verify|purge")
 
     group = groups.add_parser("accounts", help="who may call").add_subparsers(required=True, metavar="COMMAND")
     create = group.add_parser("create", help="make an account")
@@ -107,6 +116,29 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--dry-run", action="store_true", help="only find; exit code 1 when there is something")
     check.set_defaults(command=_check_plans)
 
+    group = groups.add_parser("usage", help="what they used").add_subparsers(required=True, metavar="COMMAND")
+    check = group.add_parser("check", help="give back cycles that were reserved and never processed")
+    check.add_argument("account", nargs="?", help="one account; without it, all of them")
+    check.add_argument("--dry-run", action="store_true", help="only find; exit code 1 when there is something")
+    check.add_argument(
+        "--wait",
+        type=_seconds,
+        default=_REQUESTS_END,
+        metavar="SECONDS",
+        help="for requests under way to end (default: %(default)s; 0 where nothing is running)",
+    )
+    check.set_defaults(command=_check_usage)
+
+    export = groups.add_parser("export", help="write an instance's audit trail, to be verified anywhere")
+    export.add_argument("account")
+    export.add_argument("instance")
+    export.add_argument("--to", metavar="FILE", help="where to; without it, standard output")
+    export.set_defaults(command=_export)
+    verify = groups.add_parser("verify", help="replay an exported audit trail; exit code 1 when it is not as it was written")
+    verify.add_argument("file")
+    verify.add_argument("--digest", help="the last digest as you noted it elsewhere: a file forged as a whole does not have it")
+    verify.set_defaults(command=_verify, needs_table=False)
+
     groups.add_parser("purge", help="remove what deleted instances left, where the stream's purge could not").set_defaults(
         command=_purge
     )
@@ -118,6 +150,13 @@ def _positive(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError("must be 1 or more")
     return number
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 <= seconds <= 3600:
+        raise argparse.ArgumentTypeError("must be 0 to 3600")
+    return seconds
 
 
 def _create_account(options: argparse.Namespace) -> None:
@@ -189,6 +228,78 @@ def _check_plans(options: argparse.Namespace) -> int:
         print(key.name, "belongs to no account" + ("" if options.dry_run else ": removed"))
     print(f"{len(known)} accounts, {wrong} out of step" + (", repaired" if wrong and not options.dry_run else ""))
     return 1 if wrong and options.dry_run else 0
+
+
+def _check_usage(options: argparse.Namespace) -> int:
+    if options.account:
+        accounts.get_account(options.account)
+    known = [options.account] if options.account else [account["id"] for account in accounts.list_accounts()]
+    at = usage.windows(now())
+    rows, lost, failed = [], 0, False
+    for finding in reconcile.find(known, at, lambda: time.sleep(options.wait)):
+        what = "-"
+        if finding.lost:
+            lost += finding.lost
+            what = "lost"
+            if not options.dry_run:
+                what = _give_back(finding, at)
+                failed |= what != "given back"
+        reserved = finding.reserved
+        row = {"account": finding.account_id, "counted": reserved.counted, "processed": finding.processed, "lost": finding.lost}
+        rows.append(row | {"given back before": reserved.given, "now": what})
+    _print(("account", "counted", "processed", "given back before", "lost", "now"), rows)
+    return 1 if failed or (lost and options.dry_run) else 0
+
+
+def _give_back(finding: reconcile.Finding, at: usage.Windows) -> str:
+    try:
+        reconcile.repair(finding, at)
+    except Conflict:
+        return "changed meanwhile: run it again"
+    except StoreUnavailable:
+        return "no answer: run it again"
+    return "given back"
+
+
+def _export(options: argparse.Namespace) -> int:
+    head = instances.get(options.account, options.instance)
+    if head is None:
+        return _fail(f"the account has no instance {options.instance}")
+    if options.to is None:
+        _write_export(head, sys.stdout.buffer)
+        return 0
+    # Whole or not at all: what is under the name given can be verified.
+    whole = Path(options.to)
+    part = whole.with_name(f"{whole.name}.part")
+    with part.open("wb") as file:
+        _write_export(head, file)
+    part.replace(whole)
+    print(f"{head.records} records, last digest {head.digest}", file=sys.stderr)
+    return 0
+
+
+def _write_export(head: instances.Head, file: BinaryIO) -> None:
+    for line in audit.export(head):
+        file.write(f"{line}\n".encode())
+
+
+def _verify(options: argparse.Namespace) -> int:
+    try:
+        with open(options.file, encoding="utf-8", errors="surrogateescape", newline="\n") as file:
+            heading, verdict = audit.verify_export(file)
+    except OSError as error:
+        return _fail(f"{options.file}: {error.strerror}")
+    except audit.NoExport as error:
+        return _fail(f"{options.file}: {error}")
+    if verdict.mismatch:
+        print(f"NOT VERIFIED: {verdict.mismatch.reason}: {verdict.mismatch.message}")
+        return 1
+    if options.digest and options.digest != heading.digest:
+        print(f"NOT VERIFIED: the last digest is {heading.digest}, not the one you noted")
+        return 1
+    print(f"verified: {heading.instance_id}, {heading.records} records, {heading.observations} observations replayed")
+    print(f"last digest {heading.digest}")
+    return 0
 
 
 def _purge(_: argparse.Namespace) -> None:

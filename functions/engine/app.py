@@ -1,4 +1,4 @@
-"""Engine operations: process, batch, simulate, snapshot, contract, goals, reset, history, drift."""
+"""Engine operations: process, batch, simulate, snapshot, contract, goals, reset, history, drift, audit."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -16,6 +16,7 @@ from identity_engine import (
     memory_view,
     snapshot_view,
 )
+from identity_service.audit import Heading, verify
 from identity_service.cycles import Step, head_of, process, reset_instance, simulate, snapshot_answer
 from identity_service.describe import describe
 from identity_service.frame import answer, answer_page, claim, create_app, encoded, lambda_handler, made, meter, read
@@ -26,6 +27,8 @@ from identity_service.store.claims import Claim
 app = create_app("Engine")
 
 PATH = "/v1/instances/{instance_id}"
+#: Observations that one answer may replay; the function has half a minute.
+VERIFIED_AT_ONCE = 20_000
 
 
 @app.post(f"{PATH}/process", **describe("Process an observation", "Processed", ObservationIn, also=(404, 409), once=True))
@@ -137,6 +140,22 @@ async def drift(request: Request, instance_id: str, page: Annotated[DriftPage, Q
         total = dict(zip(("D1", "D2", "D3"), head.drift_levels, strict=True)).get(page.level, 0)
         rows = ledger.drift_page_at(head.partition(), page.level, page.offset, page.limit) if total else []
     return answer_page(rows, limit=page.limit, offset=page.offset, total=total)
+
+
+@app.get(f"{PATH}/audit", **describe("Get the audit trail", "AuditRows", also=(404,)))
+async def audit(request: Request, instance_id: str, page: Annotated[HistoryPage, Query()]) -> Response:
+    """The record of every request that changed the agent, oldest first, each chained to the one before by its digest."""
+    head = head_of(meter(request), instance_id)
+    rows = ledger.audit_page(head.place(), page.offset, page.limit)
+    return answer_page(rows, limit=page.limit, offset=page.offset, total=head.records)
+
+
+@app.get(f"{PATH}/audit/verify", **describe("Verify the audit trail", "AuditVerified", also=(404,)))
+async def audit_verify(request: Request, instance_id: str) -> Response:
+    """Replays every record through the engine, from the agent's birth to where it stands, and names the first that is wrong."""
+    head = head_of(meter(request), instance_id)
+    records = (record for record, _ in ledger.records(head.place()))
+    return answer(verify(Heading.of(head), records, VERIFIED_AT_ONCE).view())
 
 
 handler = lambda_handler(app)

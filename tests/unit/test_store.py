@@ -2,11 +2,10 @@
 
 import json
 from dataclasses import replace
-from hashlib import sha256
 
 import pytest
 
-from identity_engine import birth, canonical, encode
+from identity_engine import canonical
 from identity_service.store import instances, ledger
 from identity_service.store import table as seam
 from identity_service.store.instances import Change
@@ -128,15 +127,19 @@ def test_the_chain_goes_from_birth_to_head(caller):
         "OBS#000000000001",
         "OBS#000000000004",
     ]
-    digest = sha256(encode(birth()).encode()).hexdigest()
-    for key, payload, result in (
-        ("OBS#000000000001", "observations", "snapshot"),
-        ("EVENT#000000000001#000000000003", "kind", "state"),
-        ("OBS#000000000004", "observations", "snapshot"),
+    digest = ""
+    for number, (key, result) in enumerate(
+        (
+            ("EVENT#000000000000#000000000001", "state"),
+            ("OBS#000000000001", "snapshot"),
+            ("EVENT#000000000001#000000000003", "state"),
+            ("OBS#000000000004", "snapshot"),
+        ),
+        start=1,
     ):
         item = items[key]
-        assert item["previous"] == digest
-        digest = ledger.next_digest(digest, item[payload], item[result])
+        assert (item["record"], item["previous"]) == (number, digest)
+        digest = ledger.link(instance_id, item, item.get("observations", "[]"), item[result])
         assert item["digest"] == digest
     assert head.digest == digest
     rows = json.loads(items["OBS#000000000004"]["observations"])

@@ -143,7 +143,16 @@ def call_everything(caller):
     assert caller.post(f"{at}/process/batch", json={"observations": [observation] * 3}).status_code == 200
     assert caller.post(f"{at}/simulate", json=observation).status_code == 200
     assert caller.post(f"{at}/goals/assess", json={"complexity": "high"}).status_code == 200
-    for path in (f"{at}/history", f"{at}/drift?level=D1", "/test/questions", "/personas", "/personas/nobody", "/health"):
+    for path in (
+        f"{at}/history",
+        f"{at}/drift?level=D1",
+        f"{at}/audit?offset=1",
+        f"{at}/audit/verify",
+        "/test/questions",
+        "/personas",
+        "/personas/nobody",
+        "/health",
+    ):
         assert caller.get(path).status_code in (200, 404), path
     assert caller.post(f"{at}/reset", json={"mode": "initial"}).status_code == 200
     assert caller.patch(at, json={"name": "Other"}).status_code == 200

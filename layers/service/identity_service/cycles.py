@@ -118,7 +118,7 @@ def _processed(head: Head, observations: Sequence[ObservationIn], moment: float,
 
     rows = [o.row(stamp) | {"cycle": step.state.cycle} for o, step in zip(observations, steps, strict=True)]
     entry = ledger.Entry(rows, snapshot, stamp, head.commit)
-    records, digest = ledger.entry_records(head.partition(), head.digest, head.seq, entry)
+    records, digest = ledger.entry_records(head.place(), entry)
 
     events = []
     for row, step in zip(rows, steps, strict=True):
@@ -138,6 +138,7 @@ def _processed(head: Head, observations: Sequence[ObservationIn], moment: float,
         digest=digest,
         month=counted[0],
         month_cycles=counted[1],
+        records=head.records + 1,
         seq=head.seq + len(steps),
         drifts=head.drifts + len(events),
         drift_levels=(d1, d2, d3),
@@ -192,19 +193,8 @@ def _restate(
     def compute(current: Head) -> Change[bytes]:
         state = make(current)
         encoded = encode(state)
-        digest = ledger.next_digest(current.digest, kind, encoded)
-        after = replace(current, encoded=encoded, digest=digest, updated_at=stamp)
-        record = ledger.event_record(
-            current.partition(),
-            current.seq,
-            current.version + 1,
-            kind,
-            encoded,
-            stamp,
-            previous=current.digest,
-            digest=digest,
-            commit=current.commit,
-        )
+        record, digest = ledger.event_record(current.place(), kind, encoded, stamp, current.commit)
+        after = replace(current, encoded=encoded, digest=digest, records=current.records + 1, updated_at=stamp)
         return _answered(Change(after, state, [record], state), render(state), claim)
 
     body = instances.change(head, compute, claim)

@@ -337,6 +337,53 @@ class DriftRow(Shape):
     timestamp: Time
 
 
+class AuditObservation(Shape):
+    """An observation as it was given, and the cycle that it led to."""
+
+    cycle: int
+    mode_target: ModeConstant
+    signal_strength: Unit
+    confidence: Unit
+    context: dict[str, Any]
+    timestamp: Time
+
+
+class AuditRow(Shape):
+    """What one request did. digest = SHA-256 over the lines previous, what the record is, observations, snapshot or state."""
+
+    record: Annotated[int, Field(ge=1)]
+    kind: Literal["created", "observations", "initial", "last_stable", "default", "retest"]
+    at: Time
+    engine_version: str
+    previous: Annotated[str, Field(description="Digest of the record before; empty for the first.")]
+    digest: str
+    observations: list[AuditObservation]
+    snapshot: Annotated[SnapshotShape | None, Field(description="Where observations led.")] = None
+    state: Annotated[
+        dict[str, Any] | None, Field(description="The engine's state, where none of the observations led to it.")
+    ] = None
+
+
+class MismatchShape(Shape):
+    """The first record that is not what it should be."""
+
+    record: int
+    reason: Literal["out_of_place", "chain", "digest", "malformed", "replay", "engine_version", "head"]
+    message: str
+
+
+class VerdictShape(Shape):
+    """Whether every record is as it was written, and the engine comes to the same.
+
+    verified is null when there are more observations than one answer can replay: export them and verify the file.
+    """
+
+    verified: bool | None
+    records: int
+    replayed: int
+    first_mismatch: MismatchShape | None
+
+
 class Option(Shape):
     """A possible answer."""
 
@@ -424,6 +471,8 @@ ANSWERS: dict[str, Any] = {
     "ResetDone": Data[ResetShape],
     "HistoryRows": Rows[HistoryRow],
     "DriftRows": Rows[DriftRow],
+    "AuditRows": Rows[AuditRow],
+    "AuditVerified": Data[VerdictShape],
     "Questions": Data[QuestionsShape],
     "TestDone": Data[TestDoneShape],
     "PersonaRows": Rows[PersonaShape],

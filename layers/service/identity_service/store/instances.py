@@ -18,7 +18,7 @@ from identity_service.clock import iso
 from identity_service.store import retry, table
 from identity_service.store.accounts import account_key
 from identity_service.store.claims import Claim
-from identity_service.store.ledger import event_record, first_digest
+from identity_service.store.ledger import Place, event_record
 from identity_service.store.table import Item
 
 #: Keys that one call of DynamoDB deletes at the most.
@@ -61,6 +61,8 @@ class Head:
     #: The month (as `usage` names it) of the last cycle, and the cycles in it: what the account's count must add up to.
     month: str = ""
     month_cycles: int = 0
+    #: Records of its audit trail.
+    records: int = 1
 
     @property
     def state(self) -> State:
@@ -70,6 +72,10 @@ class Head:
     def partition(self) -> str:
         """Partition key of everything that belongs to the instance."""
         return partition(self.account_id, self.id)
+
+    def place(self) -> Place:
+        """Where the next record of its audit trail goes."""
+        return Place(self.partition(), self.id, self.records + 1, self.digest, self.seq)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +122,7 @@ def _item(head: Head, state: State) -> Item:
         "commit": head.commit,
         "month": head.month,
         "month_cycles": head.month_cycles,
+        "records": head.records,
         "energy_level": str(edge(state.energy)),
     }
 
@@ -138,6 +145,7 @@ def _head(item: Item) -> Head:
         item["commit"],
         item["month"],
         item["month_cycles"],
+        item["records"],
     )
 
 
@@ -151,17 +159,9 @@ def put_head(head: Head, state: State, after: int) -> dict[str, Any]:
 def new(account_id: str, name: str, description: str, state: State, moment: float) -> Head:
     """The head of an instance that is not stored yet."""
     encoded, stamp = encode(state), iso(moment)
-    return Head(
-        account_id,
-        f"inst_{secrets.token_hex(8)}",
-        name,
-        description,
-        stamp,
-        stamp,
-        f"{moment:017.6f}",
-        encoded,
-        first_digest(encoded),
-    )
+    instance_id = f"inst_{secrets.token_hex(8)}"
+    _, digest = event_record(Place(partition(account_id, instance_id), instance_id), "created", encoded, stamp)
+    return Head(account_id, instance_id, name, description, stamp, stamp, f"{moment:017.6f}", encoded, digest)
 
 
 def create(
@@ -177,7 +177,7 @@ def create(
         {":one": 1} if limit is None else {":one": 1, ":limit": limit},
         condition="attribute_exists(PK)" if limit is None else "instance_count < :limit",
     )
-    born = event_record(head.partition(), 0, 1, "created", head.encoded, head.created_at)
+    born, _ = event_record(Place(head.partition(), head.id), "created", head.encoded, head.created_at)
     operations = [put_head(head, state, after=0), born, grow]
     if claim:
         operations.append(claim.put(status, answer))

@@ -1,17 +1,19 @@
 """What happened to an instance: history records chained by digests, resets, drift events.
 
     OBS#<last seq>            the observations of one request, the snapshot they led to, the digest chain
-    EVENT#<seq>#<version>     a state that did not come from observations (created, reset, retested), chained alike
+    EVENT#<seq>#<record>      a state that did not come from observations (created, reset, retested), chained alike
     DRIFT#<last n>            the drift events of one request
 
-    digest = SHA-256(previous digest, canonical observations, resulting snapshot)
+    digest = SHA-256(previous digest, what the record is, canonical observations, resulting snapshot or state)
 
 `seq` and `n` are dense, so a page is a key range: it costs the same at any offset. One request is one record, split only when
-its contexts would not fit into one item. Source: spec/api.md, "Audit trail"; spec/architecture.md, "The table".
+its contexts would not fit into one item. Records are numbered from 1, the birth. Source: spec/api.md, "Audit trail";
+spec/architecture.md, "The table".
 """
 
+import heapq
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Final
@@ -41,21 +43,40 @@ class Entry:
     commit: str = ""
 
 
-def first_digest(encoded: str) -> str:
-    """Digest that the chain starts with: the state at birth."""
-    return sha256(encoded.encode()).hexdigest()
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the next record goes: its number, the digest it follows, the observations before it."""
+
+    pk: str
+    instance_id: str
+    number: int = 1
+    previous: str = ""
+    seq: int = 0
 
 
-def next_digest(previous: str, payload: str, snapshot: str) -> str:
-    """The chain's next link, over canonical JSON texts; in hex."""
-    return sha256("\n".join((previous, payload, snapshot)).encode()).hexdigest()
+def link(instance_id: str, record: Item, observations: str, result: str) -> str:
+    """The digest of a record: the chain's next link, in hex. `observations` and `result` are canonical JSON texts."""
+    what = {name: record[name] for name in ("record", "kind", "at", "engine_version")} | {"instance_id": instance_id}
+    return sha256("\n".join((record["previous"], canonical(what), observations, result)).encode()).hexdigest()
 
 
-def entry_records(pk: str, previous: str, seq: int, entry: Entry) -> tuple[list[dict[str, Any]], str]:
-    """The operations that store `entry` after observation `seq`, and the digest it leads to."""
+def _record(place: Place, kind: str, at: str, observations: str, result: str) -> Item:
+    record = {
+        "record": place.number,
+        "kind": kind,
+        "at": at,
+        "engine_version": ENGINE_VERSION,
+        "previous": place.previous,
+    }
+    return record | {"digest": link(place.instance_id, record, observations, result)}
+
+
+def entry_records(place: Place, entry: Entry) -> tuple[list[dict[str, Any]], str]:
+    """The operations that store `entry`, and the digest it leads to."""
+    pk, seq = place.pk, place.seq
     texts = [canonical(observation) for observation in entry.observations]
     snapshot = canonical(entry.snapshot)
-    digest = next_digest(previous, f"[{','.join(texts)}]", snapshot)
+    record = _record(place, "observations", entry.at, f"[{','.join(texts)}]", snapshot)
     operations = []
     chunk: list[str] = []
     size = 0
@@ -70,28 +91,23 @@ def entry_records(pk: str, previous: str, seq: int, entry: Entry) -> tuple[list[
             "SK": f"OBS#{seq + number:012d}",
             "first": seq + number - len(chunk) + 1,
             "observations": f"[{','.join(chunk)}]",
-            "at": entry.at,
             "commit": entry.commit,
         }
         if is_last:
-            item |= {"snapshot": snapshot, "previous": previous, "digest": digest, "engine_version": ENGINE_VERSION}
+            item |= record | {"snapshot": snapshot}
         operations.append(table.put(item, "attribute_not_exists(PK)"))
         chunk, size = [], 0
-    return operations, digest
+    return operations, record["digest"]
 
 
-def event_record(pk: str, seq: int, version: int, kind: str, encoded: str, at: str, **chain: str) -> dict[str, Any]:
-    """The operation that stores a state that did not come from an observation. `kind`: created, initial, retest, ..."""
-    item = {
-        "PK": pk,
-        "SK": f"EVENT#{seq:012d}#{version:012d}",
-        "kind": kind,
-        "state": encoded,
-        "at": at,
-        "engine_version": ENGINE_VERSION,
-        **chain,
-    }
-    return table.put(item, "attribute_not_exists(PK)")
+def event_record(place: Place, kind: str, encoded: str, at: str, commit: str = "") -> tuple[dict[str, Any], str]:
+    """The operation that stores a state that did not come from observations, and the digest it leads to.
+
+    `kind`: created, retest, or the reset's mode.
+    """
+    record = _record(place, kind, at, "[]", encoded)
+    key = {"PK": place.pk, "SK": f"EVENT#{place.seq:012d}#{place.number:012d}"}
+    return table.put(key | record | {"state": encoded, "commit": commit}, "attribute_not_exists(PK)"), record["digest"]
 
 
 def drift_record(pk: str, n: int, events: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -127,6 +143,80 @@ def drift_page_at(pk: str, level: str, offset: int, limit: int) -> list[Item]:
             if len(found) == limit:
                 return found
     return found
+
+
+def audit_page(place: Place, offset: int, limit: int) -> list[Item]:
+    """Records oldest first, as `records` has them; `place` is where the instance's next one goes.
+
+    Fewer when they would not fit into one answer; the rest begins where these end.
+    """
+    rows: list[Item] = []
+    size = 0
+    for record, stored in records(place, offset + 1):
+        rows.append(record)
+        size += stored
+        if len(rows) == limit or size > _PAGE:
+            break
+    return rows
+
+
+def records(place: Place, start: int = 1) -> Iterator[tuple[Item, int]]:
+    """Records from number `start` to the one before `place`, each with the bytes it takes.
+
+    A record has record, kind, at, engine_version, previous, digest, observations, and a snapshot (where observations led to it)
+    or a state.
+    """
+    if start >= place.number:
+        return
+    seq = _last_before(place, start)
+    observed = _query(place.pk, f"OBS#{seq + 1:012d}", f"OBS#{place.seq:012d}")
+    others = _query(place.pk, f"EVENT#{seq:012d}#{start:012d}", f"EVENT#{place.seq:012d}#{place.number - 1:012d}")
+    yield from heapq.merge(_whole(observed), _whole(others), key=lambda found: found[0]["record"])
+
+
+def _query(pk: str, first: str, last: str, *, backwards: bool = False) -> Iterator[Item]:
+    values = {":pk": pk, ":first": first, ":last": last}
+    condition = "PK = :pk AND SK BETWEEN :first AND :last"
+    options = {"Limit": 1} if backwards else {}
+    return table.query(condition, values, ConsistentRead=True, ScanIndexForward=not backwards, **options)
+
+
+def _whole(items: Iterator[Item]) -> Iterator[tuple[Item, int]]:
+    """Records put together from the items that they were split into."""
+    observations: list[Any] = []
+    size = 0
+    for item in items:
+        text = item.get("observations", "[]")
+        observations += json.loads(text)
+        size += len(text.encode())
+        if "record" not in item:
+            continue
+        record = {name: item[name] for name in ("record", "kind", "at", "engine_version", "previous", "digest")}
+        led_to = "state" if "state" in item else "snapshot"
+        yield record | {"observations": observations, led_to: json.loads(item[led_to])}, size + len(item[led_to])
+        observations, size = [], 0
+
+
+def _last_before(place: Place, number: int) -> int:
+    """The key (last seq) of the last record of observations whose number is below `number`; 0 when there is none.
+
+    Numbers rise with keys, so it is a search by halves; its first guess is right where every record has one observation.
+    """
+    low, high, best = 0, place.seq, 0
+    middle = min(max(number - 2, 1), high)
+    while low < high:
+        found = _query(place.pk, f"OBS#{low + 1:012d}", f"OBS#{middle:012d}", backwards=True)
+        record = next((item for item in found if "record" in item), None)
+        if record is None:
+            low = middle
+        elif record["record"] < number:
+            low, best = middle, int(record["SK"].rpartition("#")[2])
+            if record["record"] == number - 1:
+                break
+        else:
+            high = int(record["SK"].rpartition("#")[2]) - 1
+        middle = (low + high + 1) // 2
+    return best
 
 
 def _range(pk: str, prefix: str, field: str, total: int, offset: int, limit: int) -> list[tuple[int, Item]]:

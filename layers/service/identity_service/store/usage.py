@@ -1,6 +1,6 @@
 """The exact count behind the limits: requests of the minute and cycles of the month, in one item of the account.
 
-    ACCOUNT#a / USAGE     m<minute since the epoch>: requests     c<YYYYMM>: cycles
+    ACCOUNT#a / USAGE     m<minute since the epoch>: requests     c<YYYYMM>: cycles     g<YYYYMM>: cycles given back
 
 Each window is an attribute of its own, so that one conditional UpdateItem counts both, even when a window has just begun.
 Attributes of past windows are swept once there are more than a few, so the item stays small.
@@ -67,15 +67,39 @@ def count(account_id: str, at: Windows, cycles: int, per_minute: int, per_month:
     return _counts(item, at)
 
 
-def give_back(account_id: str, at: Windows, cycles: int) -> None:
-    """Return cycles that were reserved and not committed, to the month they were taken from."""
+def give_back(account_id: str, at: Windows, cycles: int, given: int | None = None) -> None:
+    """Return cycles that were reserved and not committed, to the month they were taken from.
+
+    With `given`, only if as many were given back before; Conflict if not.
+    """
     key = {"PK": f"ACCOUNT#{account_id}", "SK": "USAGE"}
-    table.write(table.update(key, "ADD #c :n", {":n": -cycles}, names={"#c": at.month}), repeatable=False)
+    values = {":less": -cycles, ":more": cycles}
+    condition = ""
+    if given:
+        values[":given"] = given
+        condition = "#g = :given"
+    elif given is not None:
+        condition = "attribute_not_exists(#g)"
+    names = {"#c": at.month, "#g": _given(at)}
+    table.write(table.update(key, "ADD #c :less, #g :more", values, condition=condition, names=names), repeatable=False)
 
 
-def read(account_id: str, at: Windows) -> Counts:
-    """What is counted now."""
-    return _counts(table.get({"PK": f"ACCOUNT#{account_id}", "SK": "USAGE"}) or {}, at)
+@dataclass(frozen=True, slots=True)
+class Reserved:
+    """Cycles of a month that are counted, and those that were counted and given back."""
+
+    counted: int
+    given: int
+
+
+def reserved(account_id: str, at: Windows) -> Reserved:
+    """What was ever reserved in the month is the sum of the two: it never goes down."""
+    item = table.get({"PK": f"ACCOUNT#{account_id}", "SK": "USAGE"}) or {}
+    return Reserved(item.get(at.month, 0), item.get(_given(at), 0))
+
+
+def _given(at: Windows) -> str:
+    return f"g{at.month[1:]}"
 
 
 def _counts(item: table.Item, at: Windows) -> Counts:

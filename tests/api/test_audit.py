@@ -1,0 +1,249 @@
+"""The audit trail: pages, verification, export; every kind of damage is found, and the first bad record is named."""
+
+import json
+import random
+from hashlib import sha256
+
+import pytest
+
+from cli.main import main
+from functions.engine import app as engine
+from identity_engine import canonical
+from identity_service import audit
+from identity_service.store import instances, ledger
+from identity_service.store import table as seam
+
+MODES = ("ORDER", "STRESS_RESPONSE", "EXPLORATION", "ASSERTION")
+
+
+@pytest.fixture
+def story(pro):
+    """An instance with records of every kind: a history of 12."""
+    one = pro.new_instance(initial_config={"mode_strengths": {"ORDER": 0.5}, "energy_level": 0.7})
+    for i in range(3):
+        assert pro.process(one, MODES[i], 0.5 + i / 10, context={"tool": "grep", "n": i, "é": 1e-5}).status_code == 200
+    batch = {"observations": [{"mode_target": MODES[i % 4], "signal_strength": 0.9} for i in range(7)]}
+    assert pro.post(f"/instances/{one}/process/batch", json=batch).status_code == 200
+    for mode in ("last_stable", "initial", "default"):
+        assert pro.post(f"/instances/{one}/reset", json={"mode": mode}).status_code == 200
+        assert pro.process(one).status_code == 200
+    questions = pro.get("/test/questions").json()["data"]["questions"]
+    responses = [{"question_id": q["id"], "selected_option_id": q["options"][0]["id"]} for q in questions]
+    body = {"instance_id": one, "version": "v1", "responses": responses}
+    assert pro.post("/test/submit", json=body).status_code == 200
+    return one
+
+
+def exported(caller, instance_id):
+    return list(audit.export(instances.get(caller.account_id, instance_id)))
+
+
+def verdict(lines):
+    return audit.verify_export(lines)[1]
+
+
+def test_every_request_is_a_record_in_order(pro, story):
+    everything = pro.get(f"/instances/{story}/audit").json()
+    kinds = [row["kind"] for row in everything["data"]]
+    observed = "observations"
+    assert kinds == [
+        "created", *[observed] * 4, "last_stable", observed, "initial", observed, "default", observed, "retest",
+    ]  # fmt: skip
+    assert [row["record"] for row in everything["data"]] == list(range(1, 13))
+    assert everything["pagination"] == {"limit": 100, "offset": 0, "total": 12, "has_more": False}
+    paged = [pro.get(f"/instances/{story}/audit?offset={n}&limit=5").json()["data"] for n in (0, 5, 10)]
+    assert [row for page in paged for row in page] == everything["data"]
+    assert pro.get(f"/instances/{story}/audit?offset=12").json()["data"] == []
+    assert pro.get(f"/instances/{story}/audit/verify").json()["data"] == {
+        "verified": True, "records": 12, "replayed": 12, "first_mismatch": None,
+    }  # fmt: skip
+
+
+def test_the_digest_is_what_the_documentation_says(pro, story):
+    previous = ""
+    for row in pro.get(f"/instances/{story}/audit").json()["data"]:
+        what = {name: row[name] for name in ("record", "kind", "at", "engine_version")} | {"instance_id": story}
+        parts = previous, canonical(what), canonical(row["observations"]), canonical(row.get("snapshot") or row.get("state"))
+        previous = sha256("\n".join(parts).encode()).hexdigest()
+        assert row["digest"] == previous
+
+
+def test_records_are_found_at_any_offset(pro):
+    """However records and observations are mixed: the search for a page's start must not miss."""
+    one, shapes = pro.new_instance(), random.Random(5)
+    for _ in range(60):
+        kind = shapes.choice(("one", "one", "batch", "reset", "reset"))
+        if kind == "reset":
+            pro.post(f"/instances/{one}/reset", json={"mode": "initial"})
+        else:
+            count = 1 if kind == "one" else shapes.randint(2, 100)
+            # Contexts so large that a batch of many is split into several items.
+            observation = {"mode_target": "ORDER", "signal_strength": 0.1, "context": {"text": "x" * 8000}}
+            pro.post(f"/instances/{one}/process/batch", json={"observations": [observation] * count})
+    head = instances.get(pro.account_id, one)
+    whole = [record for record, _ in ledger.records(head.place())]
+    assert [record["record"] for record in whole] == list(range(1, 62))
+    assert sum(len(record["observations"]) for record in whole) == head.seq
+    for start in range(1, 63):
+        found = ledger.records(head.place(), start)
+        assert next((record for record, _ in found), None) == (whole[start - 1] if start <= 61 else None), start
+    assert audit.verify(audit.Heading.of(head), whole).verified
+
+
+def test_more_than_one_answer_can_replay_has_no_verdict(pro, monkeypatch):
+    one = pro.new_instance()
+    for _ in range(4):
+        pro.process(one)
+    monkeypatch.setattr(engine, "VERIFIED_AT_ONCE", 3)
+    data = pro.get(f"/instances/{one}/audit/verify").json()["data"]
+    assert data == {"verified": None, "records": 5, "replayed": 4, "first_mismatch": None}
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_any_changed_character_is_found_and_its_record_named(pro, story, seed):
+    lines, chance = exported(pro, story), random.Random(seed)
+    number = chance.randrange(len(lines))
+    position = chance.randrange(len(lines[number]))
+    other = chance.choice([c for c in '0123456789abcxyz"{}[]:,. \té' if c != lines[number][position]])
+    lines[number] = lines[number][:position] + other + lines[number][position + 1 :]
+    try:
+        found = verdict(lines)
+    except audit.NoExport:
+        assert number == 0
+        return
+    assert found.verified is False, (number, position, other)
+    if number:
+        assert found.mismatch.record == number
+
+
+@pytest.mark.parametrize("number", range(1, 13))
+def test_dropped_doubled_swapped_and_truncated(pro, story, number):
+    lines = exported(pro, story)
+    dropped = verdict(lines[:number] + lines[number + 1 :])
+    doubled = verdict([*lines[: number + 1], *lines[number:]])
+    truncated = verdict(lines[:number])
+    found = [(dropped, number), (doubled, number + 1), (truncated, number)]
+    if number < 12:
+        swapped = [*lines[:number], lines[number + 1], lines[number], *lines[number + 2 :]]
+        found.append((verdict(swapped), number))
+    for each, first in found:
+        assert (each.verified, each.mismatch.record, each.mismatch.reason) == (False, first, "out_of_place")
+
+
+def rechained(lines, records):
+    """A forger's file: every digest made anew, heading included."""
+    heading = json.loads(lines[0])
+    previous = ""
+    for number, record in enumerate(records, start=1):
+        record |= {"record": number, "previous": previous}
+        led_to = record.get("snapshot") or record.get("state")
+        previous = ledger.link(heading["instance_id"], record, canonical(record["observations"]), canonical(led_to))
+        record["digest"] = previous
+    heading |= {"digest": previous, "records": len(records), "observations": sum(len(r["observations"]) for r in records)}
+    return [canonical(heading), *map(canonical, records)]
+
+
+def test_a_forged_chain_does_not_survive_the_replay(pro, story, tmp_path, capsys):
+    lines = exported(pro, story)
+    records = [json.loads(line) for line in lines[1:]]
+    assert verdict(rechained(lines, records)).verified
+
+    stronger = json.loads(json.dumps(records))
+    stronger[2]["observations"][0]["signal_strength"] = 0.1
+    assert (verdict(rechained(lines, stronger)).mismatch.record, verdict(rechained(lines, stronger)).mismatch.reason) == (
+        3,
+        "replay",
+    )
+
+    calmer = json.loads(json.dumps(records))
+    calmer[4]["snapshot"]["stress_state"] = "LOW" if calmer[4]["snapshot"]["stress_state"] != "LOW" else "MED"
+    assert verdict(rechained(lines, calmer)).mismatch.record == 5
+
+    without = [record for record in json.loads(json.dumps(records)) if record["record"] != 4]
+    assert verdict(rechained(lines, without)).mismatch.reason == "replay"
+
+    # What replays is a different history of the same agent: only a digest that was noted elsewhere tells.
+    shorter = json.loads(json.dumps(records[:1]))
+    forged = json.loads(lines[0]) | {"state": shorter[0]["state"]}
+    file = tmp_path / "forged.jsonl"
+    file.write_text("\n".join(rechained([canonical(forged)], shorter)) + "\n")
+    assert main(["verify", str(file)]) == 0
+    assert main(["verify", str(file), "--digest", json.loads(lines[0])["digest"]]) == 1
+    assert "not the one you noted" in capsys.readouterr().out
+
+
+def test_records_of_another_engine_are_said_to_be(pro, story):
+    lines = exported(pro, story)
+    records = [json.loads(line) for line in lines[1:]]
+    for record in records[:7]:
+        record["engine_version"] = "0.9.4"
+    older = rechained(lines, records)
+    found = verdict(older)
+    assert (found.verified, found.replayed, found.mismatch.record, found.mismatch.reason) == (False, 0, 1, "engine_version")
+    assert "engine 0.9.4" in found.mismatch.message
+    # The chain is checked all the same.
+    older[9] = older[9].replace('"cycle":1', '"cycle":2', 1)
+    assert (verdict(older).mismatch.record, verdict(older).mismatch.reason) == (9, "digest")
+
+
+@pytest.mark.parametrize("garbage", ["", "{}", "[]", "null", "no json", '{"format":"identity-os-audit/1"}', "[" * 100_000])
+def test_no_export_is_said_to_be_none(garbage):
+    with pytest.raises(audit.NoExport):
+        audit.verify_export([garbage])
+
+
+@pytest.mark.parametrize("garbage", ["{}", "[]", "null", "7", "[" * 100_000, '{"kind":"observations"}', '"\udc80"'])
+def test_a_record_that_is_none_is_malformed(pro, story, garbage):
+    lines = exported(pro, story)
+    lines[3] = garbage
+    assert (verdict(lines).mismatch.record, verdict(lines).mismatch.reason) == (3, "malformed")
+
+
+def test_an_altered_table_is_found_online(pro, story):
+    partition = instances.partition(pro.account_id, story)
+    key = {"PK": partition, "SK": "OBS#000000000002"}
+    snapshot = seam.get(key)["snapshot"].replace('"energy_level":0.', '"energy_level":1.', 1)
+    seam.write(seam.update(key, "SET #s = :other", {":other": snapshot}, names={"#s": "snapshot"}))
+    data = pro.get(f"/instances/{story}/audit/verify").json()["data"]
+    assert data["verified"] is False
+    assert (data["first_mismatch"]["record"], data["first_mismatch"]["reason"]) == (3, "digest")
+
+
+def test_an_altered_head_and_a_dropped_record_are_found_online(pro, story):
+    partition = instances.partition(pro.account_id, story)
+    head = seam.get({"PK": partition, "SK": "HEAD"})
+    calmer = head["state"].replace('"energy":', '"energy":0.0', 1)
+    seam.write(seam.update({"PK": partition, "SK": "HEAD"}, "SET #s = :s", {":s": calmer}, names={"#s": "state"}))
+    first = pro.get(f"/instances/{story}/audit/verify").json()["data"]["first_mismatch"]
+    assert (first["record"], first["reason"]) == (12, "head")
+    seam.write(seam.delete({"PK": partition, "SK": "OBS#000000000003"}))
+    first = pro.get(f"/instances/{story}/audit/verify").json()["data"]["first_mismatch"]
+    assert (first["record"], first["reason"]) == (4, "out_of_place")
+
+
+def test_export_and_verify_as_a_person_types_them(pro, story, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("IDENTITY_OS_TABLE", "identity-os")
+    file = tmp_path / "trail.jsonl"
+    assert main(["export", pro.account_id, story, "--to", str(file)]) == 0
+    digest = capsys.readouterr().err.split()[-1]
+    monkeypatch.delenv("IDENTITY_OS_TABLE")
+    assert main(["verify", str(file), "--digest", digest]) == 0
+    assert "12 records" in capsys.readouterr().out
+    assert [path.name for path in tmp_path.iterdir()] == ["trail.jsonl"]
+
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 0x80
+    file.write_bytes(data)
+    assert main(["verify", str(file)]) == 1
+    assert "NOT VERIFIED" in capsys.readouterr().out
+    assert main(["verify", str(tmp_path / "none")]) == 1
+    assert "No such file" in capsys.readouterr().err
+    file.write_bytes(b"\x00\xff")
+    assert main(["verify", str(file)]) == 1
+    assert "heading of an export" in capsys.readouterr().err
+
+    monkeypatch.setenv("IDENTITY_OS_TABLE", "identity-os")
+    assert main(["export", pro.account_id, "inst_0000000000000000"]) == 1
+    assert "has no instance" in capsys.readouterr().err
+    assert main(["export", pro.account_id, story]) == 0
+    assert capsys.readouterr().out.splitlines() == exported(pro, story)

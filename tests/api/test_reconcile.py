@@ -1,0 +1,98 @@
+"""Cycles that were reserved and never processed: found, given back, once, and never a cycle more."""
+
+import pytest
+
+from cli.main import main
+from identity_service.clock import now
+from identity_service.store import instances, reconcile, usage
+
+MANY = 10**6
+
+
+@pytest.fixture(autouse=True)
+def a_table_alone(monkeypatch):
+    monkeypatch.setenv("IDENTITY_OS_TABLE", "identity-os")
+
+
+def at():
+    return usage.windows(now())
+
+
+def counted(caller):
+    return usage.reserved(caller.account_id, at()).counted
+
+
+def found(caller, wait=lambda: None):
+    return reconcile.find([caller.account_id], at(), wait)[0]
+
+
+def test_what_a_dead_request_reserved_is_given_back_once(pro, capsys):
+    one, other = pro.new_instance(), pro.new_instance("Other")
+    for _ in range(3):
+        pro.process(one)
+    pro.process(other)
+    pro.delete(f"/instances/{other}")
+    usage.count(pro.account_id, at(), 7, MANY, MANY)  # and then it died
+    words = ["usage", "check", pro.account_id, "--wait", "0"]
+    assert main([*words, "--dry-run"]) == 1
+    assert counted(pro) == 11
+    assert main(words) == 0
+    assert "given back" in capsys.readouterr().out
+    assert counted(pro) == 4
+    assert main([*words, "--dry-run"]) == 0
+    assert counted(pro) == 4
+
+
+def test_what_happens_during_the_wait_is_not_lost(pro):
+    one = pro.new_instance()
+    pro.process(one)
+    usage.count(pro.account_id, at(), 5, MANY, MANY)
+
+    def meanwhile():
+        pro.process(one)
+        usage.count(pro.account_id, at(), 2, MANY, MANY)
+        usage.give_back(pro.account_id, at(), 2)
+        usage.count(pro.account_id, at(), 3, MANY, MANY)  # still under way
+
+    finding = found(pro, meanwhile)
+    assert finding.lost <= 5
+    reconcile.repair(finding, at())
+    assert counted(pro) >= 2 + 3
+    reconcile.repair(found(pro), at())
+    assert counted(pro) == 2
+
+
+def test_two_checks_at_once_give_back_once(pro, capsys):
+    usage.count(pro.account_id, at(), 5, MANY, MANY)
+    one, other = found(pro), found(pro)
+    reconcile.repair(one, at())
+    with pytest.raises(instances.table.Conflict):
+        reconcile.repair(other, at())
+    assert counted(pro) == 0
+
+
+def test_a_deletion_during_the_check_is_counted(pro, monkeypatch):
+    one = pro.new_instance()
+    for _ in range(3):
+        pro.process(one)
+    get_many = instances.table.get_many
+
+    def deleted_meanwhile(*arguments):
+        heads = get_many(*arguments)
+        pro.delete(f"/instances/{one}")
+        return heads
+
+    monkeypatch.setattr(instances.table, "get_many", deleted_meanwhile)
+    assert found(pro).lost == 0
+    monkeypatch.undo()
+    assert found(pro).lost == 0
+
+
+def test_all_accounts_and_an_unknown_one(pro, free, capsys):
+    usage.count(free.account_id, at(), 5, MANY, MANY)
+    assert main(["usage", "check", "--wait", "0"]) == 0
+    assert counted(free) == 0
+    rows = capsys.readouterr().out.splitlines()
+    assert len(rows) == 3
+    assert main(["usage", "check", "acct_x"]) == 1
+    assert "no account acct_x" in capsys.readouterr().err
