@@ -14,11 +14,16 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from identity_service.log import logger
 from local import template
 
 #: Bytes that API Gateway takes; the functions stop earlier and say so.
 PAYLOAD_LIMIT: Final = 10 * 1024 * 1024
 _ARN: Final = "arn:aws:execute-api:local:000000000000:local/local"
+
+
+class AuthorizerFailed(Exception):
+    """The authorizer said neither yes nor no."""
 
 
 class Edge:
@@ -63,7 +68,10 @@ class Edge:
             "stage": "local",
         }
         if route.needs_key:
-            principal = self._principal(request.headers.get("authorization", ""), scope)
+            try:
+                principal = self._principal(request.headers.get("authorization", ""), scope)
+            except AuthorizerFailed:
+                return _gateway("AUTHORIZER_FAILURE", request_id)
             if principal is None:
                 return _gateway("UNAUTHORIZED", request_id)
             context["authorizer"] = principal
@@ -102,7 +110,8 @@ class Edge:
         except Exception as error:
             if str(error) == "Unauthorized":
                 return None
-            raise
+            logger().exception("the authorizer failed")
+            raise AuthorizerFailed from error
         context: dict[str, Any] = policy["context"] | {"principalId": policy["principalId"]}
         self._known[header] = (time.monotonic() + self._keep, context)
         return context

@@ -1,9 +1,11 @@
 """Who may call, and how much: keys, isolation, the minute, the month."""
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
 
 from identity_service.keys import new_key
 from identity_service.store import accounts, usage
+from identity_service.store import table as seam
 from tests.conftest import Caller
 
 INSTANCE_ROUTES = [
@@ -131,3 +133,13 @@ def test_the_usage_item_stays_small(pro, stopped_clock):
     item = table.get({"PK": f"ACCOUNT#{pro.account_id}", "SK": "USAGE"})
     assert len(item) < 25
     assert usage.windows(stopped_clock.time - 60).minute in item
+
+
+def test_an_authorizer_without_a_database_answers_in_shape(pro, monkeypatch):
+    def silent(operation, **arguments):
+        raise EndpointConnectionError(endpoint_url="http://dynamodb")
+
+    monkeypatch.setattr(seam, "_call", silent)
+    response = pro.get("/instances")
+    assert (response.status_code, response.headers["retry-after"]) == (503, "1")
+    assert set(response.json()) >= {"error", "message", "details"}

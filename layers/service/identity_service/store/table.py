@@ -69,6 +69,7 @@ _REFUSALS = {
     "ProvisionedThroughputExceededException",
     "RequestLimitExceeded",
     "ThrottlingException",
+    "TransactionConflictException",
     "TransactionInProgressException",
 }
 

@@ -1,0 +1,356 @@
+"""The API under random faults, held against a model in plain Python: what answered 2xx happened once, all else not at all.
+
+A step is one request under a schedule of faults, sent again under its Idempotency-Key (with faults again, then without) until
+it succeeds; or sent once without a key, and then looked at. After it, what the API says must be what the model says, and what
+is still on its way to the database, once it arrives, must not change that.
+"""
+
+import json
+import logging
+from collections import Counter
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from uuid import UUID
+
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
+
+from identity_engine import MODE_CONSTANTS, Observation, State, birth, contract, contract_view, drift_view, process_all, reset
+from identity_service import clock, limits
+from identity_service.cycles import snapshot_answer
+from identity_service.store import reconcile, retry, usage
+from identity_service.store import table as seam
+from local import dynamodb, stream
+from local.edge import Edge
+from tests.conftest import Caller, Clock
+from tests.faults.client import KINDS, FaultyClient, InOrder, Killed
+
+#: Half a minute before a month ends: slow answers carry requests over both windows' edges.
+MONTHS_END = 1_775_001_570.0  # 2026-03-31T23:59:30Z
+
+#: Another body for a key that was used already.
+OTHER = {"mode_target": "ORDER", "signal_strength": 0.123456}
+
+figures = Counter()
+
+#: Anything, or what hurts most: the commit (the third call, or near it) takes effect unseen, and then worse.
+schedules = st.dictionaries(st.integers(1, 9), st.sampled_from(KINDS), min_size=1, max_size=4) | st.builds(
+    lambda call, unseen, worse: {call: unseen} | ({call + 1: worse} if worse else {}),
+    st.integers(2, 4),
+    st.sampled_from([kind for kind in KINDS if "after" in kind or "late" in kind]),
+    st.sampled_from(["", "outage", "silent before", "killed before", "conflict"]),
+)
+observations = st.fixed_dictionaries(
+    {
+        "mode_target": st.sampled_from(MODE_CONSTANTS),
+        "signal_strength": st.floats(0, 1),
+        "confidence": st.floats(0, 1),
+        "context": st.dictionaries(st.text(max_size=3), st.none() | st.integers() | st.text(max_size=5), max_size=2),
+    }
+)
+plans = st.fixed_dictionaries(
+    {"keyed": st.booleans(), "count_first": st.booleans(), "faults": st.lists(schedules, min_size=1, max_size=3)}
+)
+
+
+@dataclass
+class Agent:
+    """What the model knows of an instance."""
+
+    id: str
+    name: str
+    state: State
+    observed: list = field(default_factory=list)
+    records: int = 1
+    commits: int = 0
+
+
+class World:
+    """One embedded or real table, a client that fails, a clock that stands still; shared by all runs."""
+
+    def __init__(self):
+        self.client = FaultyClient(seam.client(), Clock())
+        self.unknown = 0
+        self.edge = Edge()
+
+    def heard(self, record):
+        self.unknown += "outcome of a cycle unknown" in record.getMessage()
+        return False  # what the faults make the service say is not for the terminal
+
+
+world = None
+
+
+@contextmanager
+def running(kind="embedded"):
+    """The world in place of the real one, for as long as the block runs."""
+    global world
+    with dynamodb.running(kind):
+        world = World()
+        kept = seam.client, clock.time, limits._beside, retry.pause, stream.handler
+        seam.client = lambda: world.client
+        clock.time = SimpleNamespace(time=world.client.clock)
+        retry.pause = lambda attempt: None
+        stream.handler = lambda *_: {"batchItemFailures": []}  # the purge has tests of its own, and would not keep order
+        logging.getLogger("identity-os").addFilter(world.heard)
+        try:
+            yield world
+        finally:
+            logging.getLogger("identity-os").removeFilter(world.heard)
+            seam.client, clock.time, limits._beside, retry.pause, stream.handler = kept
+
+
+class Faults(RuleBasedStateMachine):
+    """One account and what happens to it."""
+
+    def __init__(self):
+        super().__init__()
+        world.client.settle()
+        world.client.clock.time = MONTHS_END
+        self.caller = Caller(world.edge, "enterprise")
+        self.caller.get("/instances")  # the edge knows the key from here on
+        self.agents, self.gone = {}, []
+        self.processed = Counter()
+        self.keys = 0
+        self.touched = None
+
+    # What happens.
+
+    @initialize()
+    def begin(self):
+        self.create("Aria", 0.8, {"keyed": True, "count_first": True, "faults": []})
+
+    @rule(name=st.sampled_from(["Aria", "Bo"]), energy=st.floats(0, 1), plan=plans)
+    def create(self, name, energy, plan):
+        if len(self.agents) >= 3:
+            return
+        body = {"name": name, "initial_config": {"energy_level": energy}}
+
+        def effect(data):
+            self.touched = self.agents[data["id"]] = Agent(data["id"], name, birth(energy=energy))
+            assert data["name"] == name
+
+        known = set(self.agents)
+        if not self.step("POST", "/instances", body, plan, effect):
+            rows = self.caller.get("/instances").json()["data"]
+            for row in rows:
+                if row["id"] not in known:  # a request without an answer, and without a key: its caller can only look
+                    effect(row)
+
+    @precondition(lambda self: self.agents)
+    @rule(data=st.data(), observation=observations, plan=plans)
+    def process(self, data, observation, plan):
+        self.observe(self.some(data), "process", observation, [observation], plan)
+
+    @precondition(lambda self: self.agents)
+    @rule(data=st.data(), batch=st.lists(observations, min_size=1, max_size=5), every=st.booleans(), plan=plans)
+    def process_batch(self, data, batch, every, plan):
+        body = {"observations": batch, "include_intermediate": every}
+        self.observe(self.some(data), "process/batch", body, batch, plan)
+
+    def observe(self, agent, path, body, batch, plan):
+        def effect(answer):
+            steps = process_all(agent.state, [self.observation(o) for o in batch])
+            agent.state = steps[-1][0]
+            agent.observed += batch
+            agent.records += 1
+            self.processed[self.month] += len(batch)
+            if answer is not None:
+                states = answer.get("states", [answer])
+                for seen, (state, drift) in zip(reversed(states), reversed(steps), strict=False):
+                    assert seen["snapshot"] == plain(snapshot_answer(agent.id, state))
+                    assert seen["contract"] == plain(contract_view(contract(state)))
+                    assert seen["drift"] == plain(drift_view(drift))
+
+        before = world.unknown
+        if not self.step("POST", f"/instances/{agent.id}/{path}", body, plan, effect):
+            if self.total(agent) > len(agent.observed):
+                assert self.killed or world.unknown > before, "an answer said that nothing was done, and something was"
+                effect(None)
+            assert self.total(agent) == len(agent.observed), "a request was processed twice"
+
+    @precondition(lambda self: self.agents)
+    @rule(data=st.data(), mode=st.sampled_from(["initial", "last_stable", "default"]), plan=plans)
+    def reset(self, data, mode, plan):
+        agent = self.some(data)
+
+        def effect(answer):
+            agent.state = reset(agent.state, mode)
+            agent.records += 1
+            if answer is not None:
+                assert (answer["reset_to"], answer["cycle"]) == (mode, agent.state.cycle)
+
+        if not self.step("POST", f"/instances/{agent.id}/reset", {"mode": mode}, plan, effect):
+            trail = self.caller.get(f"/instances/{agent.id}/audit").json()["pagination"]["total"]
+            if trail > agent.records:
+                effect(None)
+
+    @precondition(lambda self: self.agents)
+    @rule(data=st.data(), what=st.sampled_from(["rename", "delete", "simulate", "read"]), plan=plans)
+    def other(self, data, what, plan):
+        getattr(self, what)(self.some(data), data, plan)
+
+    def rename(self, agent, data, plan):
+        name = data.draw(st.sampled_from(["Cy", "Di"]))
+
+        def effect(answer):
+            agent.name = name
+
+        if not self.step("PATCH", f"/instances/{agent.id}", {"name": name}, plan | {"keyed": False}, effect):
+            agent.name = self.caller.get(f"/instances/{agent.id}").json()["data"]["name"]
+            assert agent.name in ("Aria", "Bo", "Cy", "Di")
+
+    def delete(self, agent, data, plan):
+        def effect(answer):
+            del self.agents[agent.id]
+            self.gone.append(agent.id)
+            self.touched = None
+
+        done = self.step("DELETE", f"/instances/{agent.id}", None, plan | {"keyed": False}, effect)
+        if not done and self.caller.get(f"/instances/{agent.id}").status_code == 404:
+            effect(None)
+
+    def simulate(self, agent, data, plan):
+        observation = data.draw(observations)
+
+        def effect(answer):
+            ((state, _),) = process_all(agent.state, [self.observation(observation)])
+            assert answer["snapshot"] == plain(snapshot_answer(agent.id, state))
+
+        self.step("POST", f"/instances/{agent.id}/simulate", observation, plan, effect)
+
+    def read(self, agent, data, plan):
+        path = data.draw(st.sampled_from(["", "/snapshot", "/history", "/audit", "/audit/verify"]))
+        self.step("GET", f"/instances/{agent.id}{path}", None, plan | {"keyed": False}, lambda answer: None)
+
+    # How a request is sent.
+
+    def some(self, data):
+        self.touched = self.agents[data.draw(st.sampled_from(sorted(self.agents)))]
+        return self.touched
+
+    def observation(self, o):
+        return Observation(MODE_CONSTANTS.index(o["mode_target"]), o["signal_strength"], o["confidence"])
+
+    def step(self, method, path, body, plan, effect):
+        """Whether it succeeded in the end; if so `effect` was told of it, once."""
+        figures["steps"] += 1
+        self.killed = False
+        limits._beside = InOrder(plan["count_first"])
+        self.keys += 1
+        headers = {"Idempotency-Key": str(UUID(int=self.keys))} if plan["keyed"] else {}
+        # Without a key it is sent once; with one, again and again, at last without faults.
+        tries = [*plan["faults"], {}] if plan["keyed"] else plan["faults"][:1]
+        months = set()
+        for schedule in tries:
+            months.add(usage.windows(world.client.clock.time).month)
+            self.month = max(months)
+            response = self.attempt(method, path, body, headers, schedule)
+            if response is not None and response.status_code < 300:
+                break
+        world.client.arm({})
+        if response is None or response.status_code >= 300:
+            world.client.settle()
+            assert not plan["keyed"], f"after all faults were over: {response.status_code} {response.text}"
+            return False
+        if "idempotent-replayed" in response.headers:
+            figures["answers that had been lost, given again"] += 1
+        data = response.json()["data"]
+        effect(data)
+        if plan["keyed"]:
+            again = self.attempt(method, path, body, headers, {})
+            assert (again.status_code, again.content) == (response.status_code, response.content)
+            assert again.headers["idempotent-replayed"] == "true"
+            other = self.attempt(method, path, body | {"name": "Eve"} if "name" in body else OTHER, headers, {})
+            assert other.status_code == (409 if "name" in body or path.endswith(("/process", "/simulate")) else 400), other.text
+        return True
+
+    def attempt(self, method, path, body, headers, schedule):
+        """The answer, None when the process was killed before it gave one."""
+        figures["requests"] += 1
+        figures["fault schedules"] += bool(schedule)
+        world.client.arm(schedule)
+        arguments = {} if body is None else {"json": body}
+        try:
+            response = self.caller.client.request(method, path, headers=headers, **arguments)
+        except Killed:
+            self.killed = True
+            return None
+        if response.status_code >= 300:
+            assert set(response.json()) >= {"error", "message", "details"}, response.text
+            assert response.status_code in (400, 404, 409, 503), (response.status_code, response.text)
+        figures[f"answered {response.status_code}"] += 1
+        return response
+
+    # What must hold after each step.
+
+    def total(self, agent):
+        return self.caller.get(f"/instances/{agent.id}/history").json()["pagination"]["total"]
+
+    @invariant()
+    def the_touched_one_is_as_the_model_has_it(self):
+        if self.touched:
+            self.check(self.touched)
+
+    def check(self, agent):
+        at = f"/instances/{agent.id}"
+        seen = self.caller.get(f"{at}/snapshot").json()["data"]
+        for name, value in plain(snapshot_answer(agent.id, agent.state)).items():
+            assert seen[name] == value, name
+        history = self.caller.get(f"{at}/history?limit=1000").json()
+        figures["lost"] += max(len(agent.observed) - history["pagination"]["total"], 0)
+        figures["doubled"] += max(history["pagination"]["total"] - len(agent.observed), 0)
+        assert [row["seq"] for row in history["data"]] == list(range(len(agent.observed), 0, -1))
+        for row, given in zip(reversed(history["data"]), agent.observed, strict=True):
+            assert {name: row[name] for name in given} == given
+        verdict = self.caller.get(f"{at}/audit/verify").json()["data"]
+        assert (verdict["verified"], verdict["records"]) == (True, agent.records), verdict
+        assert self.caller.get(at).json()["data"]["name"] == agent.name
+
+    def teardown(self):
+        """All agents, all counts."""
+        world.client.settle()
+        for agent in self.agents.values():
+            self.check(agent)
+        never = self.caller.get("/instances/inst_0000000000000000")
+        for instance_id in self.gone:
+            assert self.caller.get(f"/instances/{instance_id}").content == never.content
+        listed = self.caller.get("/instances?limit=100").json()
+        assert {row["id"] for row in listed["data"]} == set(self.agents)
+        assert listed["pagination"]["total"] == len(self.agents), "the account's count of instances is off"
+        for month in ("c202603", "c202604"):
+            at = SimpleNamespace(month=month)
+            counted = usage.reserved(self.caller.account_id, at).counted
+            known = self.processed[month]
+            figures["cycles"] += known
+            if month == usage.windows(world.client.clock.time).month:
+                assert counted >= known, "a cycle was processed and not counted"
+                finding = reconcile.find([self.caller.account_id], at, lambda: None)[0]
+                assert finding.processed == known
+                figures["cycles given back by usage check"] += finding.lost
+                reconcile.repair(finding, at)
+                assert usage.reserved(self.caller.account_id, at).counted == known, "not what was processed"
+        figures["runs"] += 1
+
+
+def plain(value):
+    """As it is after a way through JSON."""
+    return json.loads(json.dumps(value))
+
+
+def play(runs, derandomize=False):
+    """So many runs of the machine, without shrinking: the schedule that fails is printed, and it is short."""
+    phases = (Phase.explicit, Phase.generate)
+    checks = list(HealthCheck)
+    some = settings(
+        max_examples=runs,
+        stateful_step_count=10,
+        deadline=None,
+        derandomize=derandomize,
+        phases=phases,
+        suppress_health_check=checks,
+        database=None,
+    )
+    run_state_machine_as_test(Faults, settings=some)

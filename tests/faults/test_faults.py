@@ -1,0 +1,10 @@
+"""Some runs of the machine; `make prove` has more, and others each time."""
+
+from tests.faults import machine
+
+
+def test_nothing_is_lost_and_nothing_doubled():
+    with machine.running():
+        machine.play(runs=30, derandomize=True)
+    assert machine.figures["lost"] == machine.figures["doubled"] == 0
+    assert machine.figures["fault schedules"] > 100
