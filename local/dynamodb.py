@@ -45,13 +45,13 @@ def running(kind: str) -> Iterator[None]:
         with _embedded():
             yield
     elif kind == "local":
-        with _java() as endpoint:
-            _use(endpoint)
+        with java(DATA / "dynamodb") as endpoint:
+            use(endpoint)
             print(f"DynamoDB Local answers at {endpoint}, its data is in {DATA / 'dynamodb'}")
             with purging(stream.of_table()):
                 yield
     elif kind.startswith(("http://", "https://")):
-        _use(kind)
+        use(kind)
         with purging(stream.of_table()):
             yield
     else:
@@ -72,7 +72,8 @@ def create_table(client: Any) -> None:
         return
 
 
-def _use(endpoint: str) -> None:
+def use(endpoint: str) -> None:
+    """Work on the DynamoDB at this address, its table in place."""
     os.environ["AWS_ENDPOINT_URL"] = endpoint
     seam.client.cache_clear()
     end = time.monotonic() + _PATIENCE
@@ -103,22 +104,23 @@ def _embedded() -> Iterator[None]:
 
 
 @contextmanager
-def _java() -> Iterator[str]:
-    """DynamoDB Local as a child process; the address it answers at."""
+def java(folder: Path) -> Iterator[str]:
+    """DynamoDB Local as a child process, its data in `folder`; the address it answers at."""
     if shutil.which("java") is None:
         raise Unusable("DYNAMODB=local needs Java 17 or later: install it, or run without DYNAMODB")
     home = _jar_folder()
     port = free_port(_PORT)
-    (DATA / "dynamodb").mkdir(parents=True, exist_ok=True)
-    arguments = ["-port", str(port), "-sharedDb", "-dbPath", str(DATA / "dynamodb"), "-disableTelemetry"]
+    folder.mkdir(parents=True, exist_ok=True)
+    arguments = ["-port", str(port), "-sharedDb", "-dbPath", str(folder), "-disableTelemetry"]
     # This command and npm's below are fixed words and paths of this checkout; java and npm are the user's own.
     command = ["java", f"-Djava.library.path={home / 'DynamoDBLocal_lib'}", "-jar", str(home / "DynamoDBLocal.jar")]
-    with (DATA / "dynamodb.log").open("w") as log:
+    journal = folder.with_suffix(".log")
+    with journal.open("w") as log:
         # A group of its own, so that Ctrl-C stops the server first and the database after it.
         child = subprocess.Popen([*command, *arguments], stdout=log, stderr=log, start_new_session=True)  # noqa: S603
     endpoint = f"http://127.0.0.1:{port}"
     try:
-        _wait_for(port, child)
+        _wait_for(port, child, journal)
         yield endpoint
     finally:
         child.terminate()
@@ -155,10 +157,10 @@ def free_port(usual: int) -> int:
     raise Unusable("no port is free")
 
 
-def _wait_for(port: int, child: "subprocess.Popen[bytes]") -> None:
+def _wait_for(port: int, child: "subprocess.Popen[bytes]", journal: Path) -> None:
     for _ in range(300):
         if child.poll() is not None:
-            raise Unusable(f"DynamoDB Local stopped at once; see {DATA / 'dynamodb.log'}")
+            raise Unusable(f"DynamoDB Local stopped at once; see {journal}")
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 return

@@ -1,6 +1,7 @@
 """What the tests share: an embedded table, accounts, a client of the local edge, Lambda events."""
 
 import json
+import os
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -18,7 +19,7 @@ EVENTS = Path(__file__).parent.parent / "events"
 
 @pytest.fixture
 def table():
-    with dynamodb.running("embedded"):
+    with dynamodb.running(os.environ.get("TEST_DYNAMODB", "embedded")):
         yield
 
 

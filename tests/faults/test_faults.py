@@ -1,10 +1,12 @@
 """Some runs of the machine; `make prove` has more, and others each time."""
 
+import os
+
 from tests.faults import machine
 
 
 def test_nothing_is_lost_and_nothing_doubled():
-    with machine.running():
+    with machine.running(os.environ.get("TEST_DYNAMODB", "embedded")):
         machine.play(runs=30, derandomize=True)
     assert machine.figures["lost"] == machine.figures["doubled"] == 0
     assert machine.figures["fault schedules"] > 100

@@ -175,6 +175,8 @@ def records(place: Place, start: int = 1) -> Iterator[tuple[Item, int]]:
 
 
 def _query(pk: str, first: str, last: str, *, backwards: bool = False) -> Iterator[Item]:
+    if first > last:
+        return iter(())  # DynamoDB refuses such a range
     values = {":pk": pk, ":first": first, ":last": last}
     condition = "PK = :pk AND SK BETWEEN :first AND :last"
     options = {"Limit": 1} if backwards else {}

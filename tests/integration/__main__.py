@@ -1,0 +1,7 @@
+"""`make integration`: races, faults and a soak on the real engine, DynamoDB Local (Java). SOAK=seconds (120)."""
+
+import sys
+
+from tests.integration.run import main
+
+sys.exit(main())

@@ -1,0 +1,91 @@
+"""Minutes of load with everything going wrong at once: a bad network to DynamoDB, servers killed, clients that try again."""
+
+import random
+import threading
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from uuid import uuid4
+
+import httpx
+
+from identity_service.clock import now
+from identity_service.store import instances, reconcile, usage
+from tests.integration.races import check_instance
+from tests.integration.servers import Caller
+
+WORKERS = 12
+AGENTS = 8
+
+
+def soak(servers, proxy, seconds, seed):
+    """The figures. `lost` and `doubled` compare what clients were told with what history has."""
+    caller = Caller(servers)
+    agents = [caller.new_instance(f"agent {i}") for i in range(AGENTS)]
+    end = time.monotonic() + seconds
+    told = Counter()  # cycles that clients were told of, by agent
+    figures = Counter()
+    lock = threading.Lock()
+
+    def work(number):
+        chance = random.Random(seed + number)
+        while time.monotonic() < end:
+            agent, marks = chance.choice(agents), [str(uuid4()) for _ in range(chance.choice((1, 1, 1, 5)))]
+            rows = [{"mode_target": "ORDER", "signal_strength": 0.4, "context": {"mark": mark}} for mark in marks]
+            path, body = ("process", rows[0]) if len(rows) == 1 else ("process/batch", {"observations": rows})
+            if chance.random() < 0.02:
+                path, body, marks = "reset", {"mode": "last_stable"}, []
+            answered = stubborn(chance, f"/instances/{agent}/{path}", body)
+            with lock:
+                figures["answers"] += 1
+                told.update({(agent, mark): 1 for mark in marks} if answered else {})
+
+    def stubborn(chance, path, body):
+        """Until it is answered, under one key: for as long as it takes, and on any server."""
+        key, first = str(uuid4()), True
+        while True:
+            try:
+                response = caller.call("POST", path, body, chance.randrange(4), timeout=20.0, Idempotency_Key=key)
+                outcome = str(response.status_code)
+            except httpx.TransportError as error:
+                response, outcome = None, f"no answer ({type(error).__name__})"
+            with lock:
+                figures["requests"] += 1
+                figures[outcome] += 1
+                figures["sent again"] += not first
+                figures["replayed"] += response is not None and "idempotent-replayed" in response.headers
+            first = False
+            if response is not None and response.status_code == 200:
+                return True
+            assert response is None or response.status_code in (409, 503), response.text
+            time.sleep(chance.uniform(0, 0.1))
+
+    with ThreadPoolExecutor(WORKERS + 1) as pool:
+        workers = [pool.submit(work, number) for number in range(WORKERS)]
+        killer = random.Random(seed)
+        while time.monotonic() < end - 5:
+            time.sleep(killer.uniform(2, 5))
+            servers.kill_one(killer.randrange(len(servers.ports)))
+        for worker in workers:
+            worker.result()
+
+    proxy.rate = 0
+    for port in servers.ports:
+        servers.wait(port)
+    marks = Counter()
+    for agent in agents:
+        rows = check_instance(caller, agent, instances.get(caller.account_id, agent).seq)
+        marks.update((agent, row["context"]["mark"]) for row in rows)
+    figures["cycles"] = sum(marks.values())
+    figures["lost"] = sum(mark not in marks for mark in told)
+    figures["doubled"] = sum(count - 1 for count in marks.values())
+    figures["never asked for"] = sum(mark not in told for mark in marks)
+    figures["killed"] = servers.killed
+
+    at = usage.windows(now())
+    finding = reconcile.find([caller.account_id], at, lambda: None)[0]
+    figures["reserved by the dead"] = finding.reserved.counted - figures["cycles"]
+    if finding.lost:
+        reconcile.repair(finding, at)
+    assert usage.reserved(caller.account_id, at).counted == figures["cycles"] == finding.processed
+    return figures
