@@ -16,7 +16,7 @@ export SAM_CLI_TELEMETRY := 0
 export AWS_DEFAULT_REGION ?= us-east-1
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-runtime lint bench-behaviour bench-state bench-cost plots golden openapi validate planted build e2e deploy clean
+.PHONY: help run demo test test-runtime prove integration lint bench-behaviour bench-state bench-cost plots golden openapi validate planted build e2e deploy clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -56,6 +56,19 @@ test: $(VENV)/.ready ## everything that needs nothing but Python
 
 test-runtime: .venv/.ready ## the tests on the functions' Python
 	@.ci/test-runtime $(RUNTIME)
+
+.venv-schemathesis/.ready:
+	@$(PYTHON) -m venv .venv-schemathesis
+	@echo "installing schemathesis into .venv-schemathesis ..."
+	@.venv-schemathesis/bin/pip install --quiet --disable-pip-version-check 'schemathesis>=4.32,<5' \
+	  || { echo "the installation failed: check the network, then: rm -rf .venv-schemathesis, and make again" >&2; exit 1; }
+	@touch $@
+
+prove: .venv/.ready .venv-schemathesis/.ready ## faults, races, bad input, damaged audit trails: what docs/reliability.md promises, in one table
+	@$(BIN)/python -m tests.prove
+
+integration: .venv/.ready ## races, faults and a soak on DynamoDB Local (needs Java; SOAK=seconds)
+	@$(BIN)/python -m tests.integration
 
 lint: .venv/.ready ## style, types, import directions
 	@$(BIN)/ruff check .

@@ -1,7 +1,10 @@
 """What the tests share: an embedded table, accounts, a client of the local edge, Lambda events."""
 
 import json
+import logging
 import os
+import re
+import traceback
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,12 +12,43 @@ import httpx
 import pytest
 
 from identity_service import clock
+from identity_service.keys import well_formed
+from identity_service.log import logger
 from identity_service.plans import PLANS
 from identity_service.store import accounts
 from local import dynamodb
 from local.edge import Edge
 
 EVENTS = Path(__file__).parent.parent / "events"
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_key_in_any_log():
+    """Whatever the suite makes any library log, at any level: never a key."""
+    caught = Eavesdropper()
+    loggers = [logging.getLogger(), logger()._logger]
+    for each in loggers:
+        each.addHandler(caught)
+    yield caught
+    for each in loggers:
+        each.removeHandler(caught)
+    assert caught.leaks == []
+
+
+class Eavesdropper(logging.Handler):
+    """Keeps what has a key in it. The repository's examples are no keys, their checksums are wrong."""
+
+    def __init__(self):
+        super().__init__(logging.NOTSET)
+        self.heard, self.leaks = 0, []
+
+    def emit(self, record):
+        self.heard += 1
+        values = [record.getMessage(), str(record.__dict__)]
+        if record.exc_info:
+            values.append("".join(traceback.format_exception(*record.exc_info)))
+        for text in values:
+            self.leaks += [text for key in re.findall(r"idos_sk_[0-9A-Za-z]{38}", text) if well_formed(key)]
 
 
 @pytest.fixture

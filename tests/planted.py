@@ -3,6 +3,7 @@
 Prints one line a mistake; exit code 1 when a check passes over its mistake, or fails where there is none.
 """
 
+import os
 import shutil
 import subprocess
 import sys
@@ -19,6 +20,15 @@ TEMPLATE: Final = (".venv/bin/python", "-m", "pytest", "-p", "no:cacheprovider",
 HANDLERS: Final = (".venv/bin/python", "-m", "pytest", "-p", "no:cacheprovider", "tests/api/test_lambda_handlers.py", "-k")
 ROUTES: Final = (*HANDLERS, "route")
 OPENAPI: Final = (*HANDLERS, "openapi")
+PYTEST: Final = (".venv/bin/python", "-m", "pytest", "-p", "no:cacheprovider", "-x")
+FAULTS: Final = (*PYTEST, "tests/faults")
+ONCE: Final = (*PYTEST, "tests/api/test_idempotency.py")
+AUDIT: Final = (*PYTEST, "tests/api/test_audit.py")
+RECONCILE: Final = (*PYTEST, "tests/api/test_reconcile.py")
+CALLERS: Final = (*PYTEST, "tests/api/test_callers.py")
+HOSTILE: Final = (*PYTEST, "tests/hostile")
+SERVICE: Final = "layers/service/identity_service"
+STORE: Final = f"{SERVICE}/store"
 
 #: What is wrong, where, what stands there, what is planted instead, and who must find it.
 MISTAKES: Final = [
@@ -41,6 +51,25 @@ MISTAKES: Final = [
     ("docs in production", YAML, 'IDENTITY_OS_DOCS_ENABLED: "false"', 'IDENTITY_OS_DOCS_ENABLED: "true"', TEMPLATE),
     ("layers for another Python", "layers/dependencies/Makefile", "RUNTIME ?= python3.13", "RUNTIME ?= python3.12", TEMPLATE),
     ("an alarm nobody explains", "docs/operations.md", "### purge-gave-up", "### purge", TEMPLATE),
+    ("a commit that is not looked for", f"{STORE}/instances.py", "found: Head | None) -> bool:\n",
+     "found: Head | None) -> bool:\n    return False\n", FAULTS),
+    ("an answer kept beside its commit", f"{SERVICE}/cycles.py", "[*change.records, *kept]", "[*change.records]", FAULTS),
+    ("processed and given back", f"{SERVICE}/cycles.py", "except OutcomeUnknown:", "except ZeroDivisionError:", FAULTS),
+    ("a batch counted as one cycle", f"{SERVICE}/cycles.py", "before + len(steps)", "before + 1", FAULTS),
+    ("the database's failure as a 500", f"{STORE}/table.py", "raise StoreUnavailable(code) from error", "raise", FAULTS),
+    ("a count sent again", f"{STORE}/usage.py", "write(operation, repeatable=False)", "write(operation)", ONCE),
+    ("another body under a key", f"{STORE}/claims.py", 'claim.fingerprint == record["fingerprint"]', "True", ONCE),
+    ("a key that never expires", f"{STORE}/claims.py", 'record["expires"] > self.moment', "True", ONCE),
+    ("a digest that is not compared", f"{SERVICE}/audit.py", 'record["digest"] != link', "False", AUDIT),
+    ("decisions that are not replayed", f"{SERVICE}/audit.py", "if not same:", "if False:", AUDIT),
+    ("an older engine passed over", f"{SERVICE}/audit.py", 'record["engine_version"] != ENGINE_VERSION', "False", AUDIT),
+    ("an end that nobody misses", f"{SERVICE}/audit.py", "self.number < heading.records", "False", AUDIT),
+    ("too much given back", f"{STORE}/reconcile.py", " - now.given", "", RECONCILE),
+    ("instances that anybody finds", f"{STORE}/instances.py", 'f"ACCOUNT#{account_id}#INST#{', 'f"INST#{', CALLERS),
+    ("a key in the log", "functions/authorizer/app.py", "    principal = ", "    print(event)\n    principal = ", CALLERS),
+    ("a failure in a failure", f"{SERVICE}/frame.py", "except Exception:  # the error", "except KeyError:  #", CALLERS),
+    ("a number beyond JSON", f"{SERVICE}/requests.py", "except (ValueError, RecursionError):", "except KeyError:", HOSTILE),
+    ("a byte too many", f"{SERVICE}/requests.py", "CONTEXT_LIMIT = 8_192", "CONTEXT_LIMIT = 8_193", HOSTILE),
     ("an OpenAPI document out of date", "docs/openapi.json", "Content Too Large", "Too Large", OPENAPI),
 ]  # fmt: skip
 
@@ -80,7 +109,10 @@ def _copy(copy: Path) -> None:
 
 
 def _passes(check: tuple[str, ...], copy: Path) -> bool:
-    return subprocess.run(check, cwd=copy, capture_output=True).returncode == 0
+    # The copy's packages, not those that the virtual environment knows.
+    paths = os.pathsep.join(str(copy / name) for name in ("engine", "layers/service", "."))
+    environment = os.environ | {"PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": "1"}
+    return subprocess.run(check, cwd=copy, capture_output=True, env=environment).returncode == 0
 
 
 if __name__ == "__main__":

@@ -1,11 +1,14 @@
 """Who may call, and how much: keys, isolation, the minute, the month."""
 
+import logging
+
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
 from identity_service.keys import new_key
 from identity_service.store import accounts, usage
 from identity_service.store import table as seam
+from local import openapi
 from tests.conftest import Caller
 
 INSTANCE_ROUTES = [
@@ -21,6 +24,8 @@ INSTANCE_ROUTES = [
     ("POST", "/reset", {"mode": "initial"}),
     ("GET", "/history", None),
     ("GET", "/drift", None),
+    ("GET", "/audit", None),
+    ("GET", "/audit/verify", None),
 ]
 
 
@@ -72,6 +77,47 @@ def test_another_accounts_instance_answers_like_one_that_never_was(pro, indie, m
     assert theirs.content == nobodys.content
     assert theirs.headers["X-Monthly-Remaining"] == "100000"
     assert pro.get(f"/instances/{instance_id}").json() == before
+
+
+def test_every_endpoint_that_takes_an_id_is_among_them():
+    known = {(method, f"/v1/instances/{{instance_id}}{path}") for method, path, _ in INSTANCE_ROUTES}
+    paths = openapi.document()["paths"]
+    assert known == {(method.upper(), path) for path in paths if "instance_id" in path for method in paths[path]}
+
+
+@pytest.mark.parametrize(("method", "path", "body"), [*INSTANCE_ROUTES, ("POST", None, "test")])
+@pytest.mark.parametrize("key", [None, "one key"])
+def test_what_it_costs_to_find_out_is_the_same(pro, indie, monkeypatch, method, path, body, key):
+    """The same calls of DynamoDB with the same attributes: no clock can tell another account's instance from none."""
+    instance_id = pro.new_instance()
+    headers = {"Idempotency-Key": key} if key else {}
+    if body == "test":
+        questions = pro.get("/test/questions").json()["data"]["questions"]
+        body = {
+            "version": "v1",
+            "responses": [{"question_id": q["id"], "selected_option_id": f"{q['id']}_a"} for q in questions],
+        }
+    if path is not None and method != "DELETE":
+        pro.request(method, f"/instances/{instance_id}{path}", json=body, headers=headers)  # the owner's key is another one
+    asked, call = [], seam._call
+
+    def recorded(operation, **arguments):
+        asked.append((operation, sorted(arguments)))
+        return call(operation, **arguments)
+
+    def answered(wanted):
+        asked.clear()
+        if path is None:
+            response = indie.post("/test/submit", json=body | {"instance_id": wanted}, headers=headers)
+        else:
+            response = indie.request(method, f"/instances/{wanted}{path}", json=body, headers=headers)
+        return response.status_code, response.content, sorted(asked)
+
+    monkeypatch.setattr(seam, "_call", recorded)
+    indie.get("/personas")
+    theirs, nobodys = answered(instance_id), answered("inst_0000000000000000")
+    assert theirs == nobodys
+    assert theirs[0] == 404
 
 
 def test_cycles_are_counted_for_what_was_processed_alone(pro):
@@ -143,3 +189,20 @@ def test_an_authorizer_without_a_database_answers_in_shape(pro, monkeypatch):
     response = pro.get("/instances")
     assert (response.status_code, response.headers["retry-after"]) == (503, "1")
     assert set(response.json()) >= {"error", "message", "details"}
+
+
+def test_no_key_is_logged_at_the_finest_level_either(edge, monkeypatch, no_key_in_any_log, capfd, caplog):
+    before = no_key_in_any_log.heard
+    for name in (None, "botocore", "mangum", "identity-os"):
+        caplog.set_level(logging.DEBUG, name)
+    caller = Caller(edge, "pro")
+    for each in (caller.key, new_key(), caller.key[:-1] + ("a" if caller.key[-1] != "a" else "b")):
+        caller.get("/instances", headers={"Authorization": f"Bearer {each}"})
+    one = caller.new_instance()
+    caller.process(one)
+    monkeypatch.setattr(seam, "_call", lambda *_, **__: 1 / 0)
+    assert caller.process(one).status_code == 500
+    edge._known.clear()
+    assert caller.process(one).status_code == 503
+    assert no_key_in_any_log.heard > before + 50
+    assert caller.key not in str(capfd.readouterr())

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from uuid import UUID
 
+import hypothesis
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
@@ -340,7 +341,7 @@ def plain(value):
     return json.loads(json.dumps(value))
 
 
-def play(runs, derandomize=False):
+def play(runs, seed=None):
     """So many runs of the machine, without shrinking: the schedule that fails is printed, and it is short."""
     phases = (Phase.explicit, Phase.generate)
     checks = list(HealthCheck)
@@ -348,9 +349,10 @@ def play(runs, derandomize=False):
         max_examples=runs,
         stateful_step_count=10,
         deadline=None,
-        derandomize=derandomize,
+        derandomize=seed is None,
         phases=phases,
         suppress_health_check=checks,
         database=None,
     )
-    run_state_machine_as_test(Faults, settings=some)
+    chosen = Faults if seed is None else hypothesis.seed(seed)(Faults)
+    run_state_machine_as_test(chosen, settings=some)

@@ -8,6 +8,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from itertools import islice
 
 import httpx
 
@@ -23,7 +24,8 @@ class Servers:
 
     def __init__(self, endpoint, folder, count):
         self.endpoint, self.folder = endpoint, folder
-        self.ports = [free_port(0) for _ in range(count)]
+        # Below the ports that outgoing connections take: a killed server's must be free when it comes back.
+        self.ports = list(islice((port for port in range(18_000, 32_000) if free_port(port) == port), count))
         self.processes = [self._start(port) for port in self.ports]
         self.killed = 0
 
@@ -40,7 +42,11 @@ class Servers:
             return subprocess.Popen(command, cwd=template.ROOT, env=environment, stdout=log, stderr=log)
 
     def wait(self, port):
+        """Until it answers; one that could not start, the network being what it is, is started again."""
+        number = self.ports.index(port)
         for _ in range(600):
+            if self.processes[number].poll() is not None:
+                self.processes[number] = self._start(port)
             with suppress(httpx.TransportError):
                 if httpx.get(f"http://127.0.0.1:{port}/v1/health", timeout=2).status_code == 200:
                     return

@@ -65,6 +65,9 @@ def soak(servers, proxy, seconds, seed):
         killer = random.Random(seed)
         while time.monotonic() < end - 5:
             time.sleep(killer.uniform(2, 5))
+            for number, process in enumerate(servers.processes):
+                if process.poll() is not None:
+                    servers.wait(servers.ports[number])
             servers.kill_one(killer.randrange(len(servers.ports)))
         for worker in workers:
             worker.result()

@@ -192,6 +192,8 @@ def _metered(request: Request) -> ApiError | None:
         return error if error.status == 429 else None
     except StoreUnavailable:
         return errors.service_unavailable()
+    except Exception:  # the error that is being answered already must get out
+        logger().exception("request not counted", request_id=request.scope["frame"]["request_id"])
     return None
 
 

@@ -39,7 +39,7 @@ def _refuse(reason: str, message: str) -> PydanticCustomError:
 
 def _mode(name: str) -> str:
     constant = name.upper()
-    if constant not in MODE_CONSTANTS:
+    if constant not in MODE_CONSTANTS or not name.isascii():
         raise _refuse("unknown_value", f"not a mode: one of {', '.join(MODE_CONSTANTS)}")
     return constant
 
@@ -72,7 +72,16 @@ def _one_of(values: tuple[str, ...]) -> Any:
     return Annotated[str, AfterValidator(check), WithJsonSchema({"type": "string", "enum": list(values)})]
 
 
-ModeName = Annotated[str, AfterValidator(_mode), Field(description="A mode, in any case.", examples=["EXPLORATION"])]
+#: JSON Schema's patterns know no "in any case".
+_ANY_CASE = "|".join("".join(f"[{c}{c.lower()}]" if c.isalpha() else c for c in name) for name in MODE_CONSTANTS)
+_MODE_SCHEMA = {
+    "type": "string",
+    "pattern": f"^({_ANY_CASE})$",
+    "description": f"A mode, in any case: {', '.join(MODE_CONSTANTS)}.",
+    "examples": ["EXPLORATION"],
+}
+
+ModeName = Annotated[str, AfterValidator(_mode), WithJsonSchema(_MODE_SCHEMA)]
 Unit = Annotated[float, Field(ge=0, le=1)]
 Strength = Annotated[float, Field(ge=-1, le=1)]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
@@ -182,6 +191,8 @@ class InstanceIn(Request):
 
 class InstanceChange(Request):
     """Name, description or both. Engine state does not change by hand."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
 
     name: Name = ""
     description: Text = ""

@@ -1,0 +1,173 @@
+"""`make prove`: what docs/reliability.md promises, in one table. SOAK=seconds of the soak (60), SEED to repeat a run.
+
+`python -m tests.prove bad_input` runs one section alone.
+"""
+
+import json
+import os
+import random
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from identity_service import audit
+from identity_service.store import instances
+from local import dynamodb, template
+from local.edge import Edge
+from tests.conftest import Caller
+from tests.faults import machine
+from tests.hostile.fuzz import OBSERVATION, fuzz
+from tests.integration import run as integration
+
+Rows = Iterator[tuple[str, str]]
+SCHEMATHESIS = template.ROOT / ".venv-schemathesis" / "bin" / "st"
+
+
+def faults(seed: int) -> Rows:
+    """Random fault schedules on the embedded table, against the model."""
+    with machine.running() as world:
+        machine.play(runs=80, seed=seed)
+    seen, met = machine.figures, world.client.met
+    assert seen["fault schedules"] >= 500, seen["fault schedules"]
+    killed = sum(count for kind, count in met.items() if kind.startswith("killed"))
+    late = sum(count for kind, count in met.items() if kind.startswith("arrived"))
+    yield "fault schedules", f"{seen['fault schedules']} on {seen['requests']} requests, {seen['runs']} runs"
+    yield "faults met", f"{sum(met.values()) - late}, of them {killed} kills; {late} writes arrived late"
+    yield "answers given again", f"{seen['answers that had been lost, given again']}, their first ones lost on the way"
+    yield "cycles given back", f"{seen['cycles given back by usage check']} by usage check, {seen['cycles']} processed"
+    yield "lost, doubled", f"{seen['lost']}, {seen['doubled']}"
+
+
+def damage(seed: int) -> Rows:
+    """Exports with one thing wrong each."""
+    chance, found = random.Random(seed), 0
+    with dynamodb.running("embedded"):
+        caller = Caller(Edge(), "enterprise")
+        one = caller.new_instance()
+        for number in range(30):
+            kind = "reset" if number % 7 == 6 else "process"
+            body: dict[str, Any] = {"mode": "initial"} if kind == "reset" else OBSERVATION | {"signal_strength": number / 30}
+            assert caller.post(f"/instances/{one}/{kind}", json=body).status_code == 200
+        head = instances.get(caller.account_id, one)
+        assert head is not None
+        whole = list(audit.export(head))
+    assert audit.verify_export(whole)[1].verified
+    for number in range(1000):
+        lines, at = list(whole), chance.randrange(1, len(whole))
+        match number % 4:
+            case 0:
+                position = chance.randrange(len(lines[at]))
+                other = chance.choice([c for c in '019azAZ"{}:,. ' if c != lines[at][position]])
+                lines[at] = lines[at][:position] + other + lines[at][position + 1 :]
+            case 1:
+                del lines[at]
+            case 2:
+                lines = lines[:at]
+            case 3:
+                at = min(at, len(whole) - 2)
+                lines[at], lines[at + 1] = lines[at + 1], lines[at]
+        verdict = audit.verify_export(lines)[1]
+        assert verdict.mismatch, (at, number)
+        assert verdict.mismatch.record == at, (verdict, at)
+        found += 1
+    yield "damaged audit trails", f"1000 flipped, dropped, truncated, swapped: {found} found, the first bad record named"
+
+
+def bad_input(seed: int) -> Rows:
+    """The JSON fuzzer, headers and paths."""
+    with dynamodb.running("embedded"):
+        edge = Edge()
+        seen = fuzz(Caller(edge, "enterprise"), edge, 5000, seed)
+    refused = sum(count for name, count in seen.items() if re.match("answered 4", name))
+    yield (
+        "bad inputs",
+        f"{seen['inputs']}: {refused} refused in shape, 0 answered 5xx, {seen['accepted and processed']} stored whole",
+    )
+
+
+def schemathesis(seed: int) -> Rows:
+    """The committed OpenAPI document, all checks on, against a running server."""
+    if not SCHEMATHESIS.exists():
+        raise RuntimeError("run it as make prove, which installs schemathesis")
+    with tempfile.TemporaryDirectory() as folder:
+        port = dynamodb.free_port(0)
+        environment = os.environ | {"PORT": str(port), "IDENTITY_OS_LOCAL": folder, "DYNAMODB": "embedded"}
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        server = subprocess.Popen([sys.executable, "-m", "local"], cwd=template.ROOT, env=environment, **quiet)
+        try:
+            for _ in range(300):
+                with suppress(httpx.TransportError):
+                    if httpx.get(f"http://127.0.0.1:{port}/v1/health").status_code == 200:
+                        break
+                time.sleep(0.1)
+            key = json.loads((Path(folder) / "keys.json").read_text())["enterprise"]
+            command = [
+                *(
+                    SCHEMATHESIS,
+                    "--config-file",
+                    template.ROOT / "schemathesis.toml",
+                    "run",
+                    template.ROOT / "docs/openapi.json",
+                ),
+                *("--url", f"http://127.0.0.1:{port}", "--header", f"Authorization: Bearer {key}"),
+                *("--checks", "all", "--max-examples", "100", "--seed", str(seed), "--no-shrink", "--warnings", "off"),
+            ]
+            hooks = environment | {"SCHEMATHESIS_HOOKS": "tests.hostile.schemathesis_hooks", "PYTHONPATH": str(template.ROOT)}
+            done = subprocess.run(command, cwd=folder, env=hooks, capture_output=True, text=True)
+        finally:
+            server.kill()
+            server.wait()
+    counted = re.search(r"(\d+) generated", done.stdout)
+    assert counted, done.stderr
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+    assert int(counted[1]) > 2000, counted[0]
+    yield "schemathesis, all checks", f"{counted[1]} cases, 0 failures"
+
+
+def real_engine(seed: int) -> Rows:
+    """Races and a soak on DynamoDB Local, four server processes."""
+    seconds = float(os.environ.get("SOAK", "60"))
+    with integration.table() as (endpoint, folder):
+        yield from integration.races(endpoint, folder)
+        seen = integration.soaked(endpoint, folder, seconds, seed)
+    yield f"soak of {seconds:.0f} s", f"{seen['requests']} requests, {seen['cycles']} cycles, {seen['calls of DynamoDB']} calls"
+    yield "its faults", f"{seen['faults']}, of them {seen['killed']} servers killed; {seen.get('409', 0)} conflicts"
+    yield "its 503, sent again", f"{seen.get('503', 0)}, {seen['sent again']}; {seen['replayed']} replayed"
+    yield "its lost, doubled", f"{seen['lost']}, {seen['doubled']}"
+    assert sum(seen[name] for name in ("lost", "doubled", "never asked for")) == 0, seen
+
+
+def main() -> int:
+    """Print the table; the exit code."""
+    seed = int(os.environ.get("SEED", random.randrange(10**6)))
+    print(f"SEED={seed}", flush=True)
+    sections: list[Callable[[int], Rows]] = [faults, damage, bad_input, schemathesis, real_engine]
+    failed = []
+    chosen = [section for section in sections if section.__name__ in sys.argv[1:]] or sections
+    for section in chosen:
+        print(f"\n{(section.__doc__ or '').strip()}", flush=True)
+        if section is real_engine and shutil.which("java") is None:
+            print("  SKIPPED: needs Java 17; NOTHING was run on the real engine")
+            continue
+        try:
+            for name, seen in section(seed):
+                print(f"  {name:<26} {seen}", flush=True)
+        except Exception:
+            traceback.print_exc()
+            failed.append(section.__name__)
+    print(f"\nFAILED: {', '.join(failed)}" if failed else "\nall of it held")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
