@@ -57,7 +57,7 @@ MISTAKES: Final = [
     ("processed and given back", f"{SERVICE}/cycles.py", "except OutcomeUnknown:", "except ZeroDivisionError:", FAULTS),
     ("a batch counted as one cycle", f"{SERVICE}/cycles.py", "before + len(steps)", "before + 1", FAULTS),
     ("the database's failure as a 500", f"{STORE}/table.py", "raise StoreUnavailable(code) from error", "raise", FAULTS),
-    ("a count sent again", f"{STORE}/usage.py", "write(operation, repeatable=False)", "write(operation)", ONCE),
+    ("a count sent again", f"{STORE}/usage.py", "write(operation, repeatable=False)", "write(operation)", RECONCILE),
     ("another body under a key", f"{STORE}/claims.py", 'claim.fingerprint == record["fingerprint"]', "True", ONCE),
     ("a key that never expires", f"{STORE}/claims.py", 'record["expires"] > self.moment', "True", ONCE),
     ("a digest that is not compared", f"{SERVICE}/audit.py", 'record["digest"] != link', "False", AUDIT),

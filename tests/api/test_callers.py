@@ -1,14 +1,17 @@
 """Who may call, and how much: keys, isolation, the minute, the month."""
 
 import logging
+import time
+from types import SimpleNamespace
 
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
+import local.edge
 from identity_service.keys import new_key
 from identity_service.store import accounts, usage
 from identity_service.store import table as seam
-from local import openapi
+from local import openapi, template
 from tests.conftest import Caller
 
 INSTANCE_ROUTES = [
@@ -51,11 +54,15 @@ def test_every_bad_key_gets_the_same_answer(pro, case):
     assert answer.json()["error"] == "unauthorized"
 
 
-def test_revoked_key_is_useless_once_the_cache_forgets_it(pro, edge):
+def test_revoked_key_is_useless_once_the_cache_forgets_it(pro, monkeypatch):
     (key,) = accounts.list_keys(pro.account_id)
     assert pro.get("/personas").status_code == 200
     accounts.revoke_key(pro.account_id, key["id"])
-    edge._known.clear()
+    known_at, (_, cached_for) = time.monotonic(), template.authorizer()
+    assert cached_for <= 60
+    monkeypatch.setattr(local.edge, "time", SimpleNamespace(monotonic=lambda: known_at + cached_for - 1))
+    assert pro.get("/personas").status_code == 200
+    monkeypatch.setattr(local.edge, "time", SimpleNamespace(monotonic=lambda: known_at + cached_for + 1))
     assert pro.get("/personas").status_code == 401
 
 

@@ -3,8 +3,11 @@
 import pytest
 
 from cli.main import main
+from identity_service import limits
 from identity_service.clock import now
 from identity_service.store import instances, reconcile, usage
+from identity_service.store import table as seam
+from tests.faults.client import FaultyClient, InOrder
 
 MANY = 10**6
 
@@ -97,3 +100,16 @@ def test_all_accounts_and_an_unknown_one(pro, free, capsys):
     assert free.account_id in rows
     assert main(["usage", "check", "acct_x"]) == 1
     assert "no account acct_x" in capsys.readouterr().err
+
+
+def test_a_count_without_an_answer_is_not_sent_again(pro, monkeypatch):
+    one = pro.new_instance()
+    client = FaultyClient(seam.client())
+    client.arm({1: "silent after"})
+    with monkeypatch.context() as patched:
+        patched.setattr(seam, "client", lambda: client)
+        patched.setattr(limits, "_beside", InOrder())
+        assert pro.process(one).status_code == 503
+    assert counted(pro) == 1
+    reconcile.repair(found(pro), at())
+    assert counted(pro) == 0
