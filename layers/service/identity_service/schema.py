@@ -313,16 +313,21 @@ class ResetShape(Shape):
     stress_state: StressState
 
 
-class HistoryRow(Shape):
-    """A processed observation."""
+class AuditObservation(Shape):
+    """An observation as it was given, and the cycle that it led to."""
 
-    seq: int
     cycle: int
     mode_target: ModeConstant
     signal_strength: Unit
     confidence: Unit
     context: dict[str, Any]
     timestamp: Time
+
+
+class HistoryRow(AuditObservation):
+    """A processed observation, and its place in the history."""
+
+    seq: int
 
 
 class DriftRow(Shape):
@@ -334,17 +339,6 @@ class DriftRow(Shape):
     deviation: ByMode
     affected_modes: list[ModeConstant]
     rolled_back: bool
-    timestamp: Time
-
-
-class AuditObservation(Shape):
-    """An observation as it was given, and the cycle that it led to."""
-
-    cycle: int
-    mode_target: ModeConstant
-    signal_strength: Unit
-    confidence: Unit
-    context: dict[str, Any]
     timestamp: Time
 
 
