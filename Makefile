@@ -16,7 +16,7 @@ export SAM_CLI_TELEMETRY := 0
 export AWS_DEFAULT_REGION ?= us-east-1
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-runtime prove integration lint bench-behaviour bench-state bench-cost plots golden openapi validate planted build e2e deploy clean
+.PHONY: help run demo test test-runtime prove integration test-sdks lint bench-behaviour bench-state bench-cost plots golden openapi validate planted build e2e deploy clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -69,6 +69,17 @@ prove: .venv/.ready .venv-schemathesis/.ready ## faults, races, bad input, damag
 
 integration: .venv/.ready ## races, faults and a soak on DynamoDB Local (needs Java; SOAK=seconds)
 	@$(BIN)/python -m tests.integration
+
+.venv-sdk/.ready:
+	@$(PYTHON) -m venv .venv-sdk
+	@.venv-sdk/bin/pip install --quiet --disable-pip-version-check 'build>=1.2,<2' 'pytest>=8.3,<10' \
+	  || { echo "the installation failed: check the network, then: rm -rf .venv-sdk, and make again" >&2; exit 1; }
+	@touch $@
+
+test-sdks: .venv/.ready .venv-sdk/.ready ## the SDKs as built and installed, against a running server and one that misbehaves
+	@rm -rf dist && .venv-sdk/bin/python -m build --outdir dist sdks/python >/dev/null
+	@.venv-sdk/bin/pip install --quiet --disable-pip-version-check --force-reinstall dist/*.whl
+	@.venv-sdk/bin/python -m pytest -p no:cacheprovider sdks/python/tests
 
 lint: .venv/.ready ## style, types, import directions
 	@$(BIN)/ruff check .

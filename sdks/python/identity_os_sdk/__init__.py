@@ -1,0 +1,60 @@
+"""Client of Identity OS: tell it what your agent did, and get the contract of what it may do now.
+
+client = IdentityOS(api_key="idos_sk_...")
+instance = client.instances.create(name="Aria")
+result = client.engine.process(instance.id, Mode.EXPLORATION, 0.8)
+with result.contract.guard("execute"):
+    ...
+"""
+
+from identity_os_sdk.client import IdentityOS, IdentityOSAsync
+from identity_os_sdk.errors import (
+    ActionNotAllowedError,
+    APIError,
+    AuthenticationError,
+    ConfigurationError,
+    ConflictError,
+    ConnectionFailedError,
+    IdentityOSError,
+    IncompleteTestError,
+    InstanceLimitError,
+    InvalidRequestError,
+    MalformedAnswerError,
+    NotFoundError,
+    PermissionDeniedError,
+    QuotaExceededError,
+    RateLimitError,
+    ServerError,
+    TimeoutFailedError,
+)
+from identity_os_sdk.models import Contract, Mode, Observation
+from identity_os_sdk.transport import LastResponse, RateLimit
+
+__version__ = "1.0.0"
+
+__all__ = [
+    "APIError",
+    "ActionNotAllowedError",
+    "AuthenticationError",
+    "ConfigurationError",
+    "ConflictError",
+    "ConnectionFailedError",
+    "Contract",
+    "IdentityOS",
+    "IdentityOSAsync",
+    "IdentityOSError",
+    "IncompleteTestError",
+    "InstanceLimitError",
+    "InvalidRequestError",
+    "LastResponse",
+    "MalformedAnswerError",
+    "Mode",
+    "NotFoundError",
+    "Observation",
+    "PermissionDeniedError",
+    "QuotaExceededError",
+    "RateLimit",
+    "RateLimitError",
+    "ServerError",
+    "TimeoutFailedError",
+]

@@ -1,0 +1,498 @@
+"""The two clients: `IdentityOS` and, with the same methods to be awaited, `IdentityOSAsync`."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from types import TracebackType
+from typing import Any, TypeVar
+
+import httpx
+
+from identity_os_sdk import calls
+from identity_os_sdk import models as m
+from identity_os_sdk.calls import Call
+from identity_os_sdk.transport import LastResponse, Send, Wait, about, conversation, options
+
+T = TypeVar("T")
+Row = TypeVar("Row")
+Observations = Iterable[m.Observation | Mapping[str, Any]]
+
+#: Rows that the auto-paging iterators fetch at a time.
+_ROWS = 100
+
+
+class Instances:
+    """Create, list, get, update, delete."""
+
+    def __init__(self, client: "IdentityOS") -> None:
+        self._client = client
+
+    def create(self, name: str, description: str | None = None, initial_config: Mapping[str, Any] | None = None) -> m.Instance:
+        """A new agent."""
+        return self._client.send(calls.create_instance(name, description, initial_config))
+
+    def list(
+        self, limit: int | None = None, offset: int | None = None, sort: str | None = None, order: str | None = None
+    ) -> m.Page[m.InstanceSummary]:
+        """One page of the account's instances. `sort`: created_at or name; `order`: asc or desc."""
+        return self._client.send(calls.list_instances(limit, offset, sort, order))
+
+    def get(self, instance_id: str) -> m.InstanceDetail:
+        """One instance and how it stands."""
+        return self._client.send(calls.get_instance(instance_id))
+
+    def update(self, instance_id: str, name: str | None = None, description: str | None = None) -> m.Instance:
+        """Change the name, the description or both."""
+        return self._client.send(calls.update_instance(instance_id, name, description))
+
+    def delete(self, instance_id: str) -> m.Deleted:
+        """Delete an instance; gone at once."""
+        return self._client.send(calls.delete_instance(instance_id))
+
+    def iterate(self, sort: str | None = None, order: str | None = None) -> Iterator[m.InstanceSummary]:
+        """All instances, page after page."""
+        return self._client.rows(lambda offset: calls.list_instances(_ROWS, offset, sort, order), lambda row: row.id)
+
+
+class Engine:
+    """What an agent did, may do, and how it stands."""
+
+    def __init__(self, client: "IdentityOS") -> None:
+        self._client = client
+
+    def process(
+        self,
+        instance_id: str,
+        mode_target: m.Mode | str,
+        signal_strength: float,
+        confidence: float | None = None,
+        context: Mapping[str, Any] | None = None,
+        timestamp: str | None = None,
+    ) -> m.Processed:
+        """Tell what the agent just did, get what it may do now. Costs one cycle."""
+        return self._client.send(
+            calls.process(instance_id, calls.observation(mode_target, signal_strength, confidence, context, timestamp))
+        )
+
+    def process_batch(
+        self, instance_id: str, observations: Observations, include_intermediate: bool | None = None
+    ) -> m.BatchProcessed:
+        """Up to 100 observations in order, all or none. Costs one cycle each."""
+        return self._client.send(calls.process_batch(instance_id, observations, include_intermediate))
+
+    def simulate(
+        self, instance_id: str, observations: Observations, include_intermediate: bool | None = None
+    ) -> m.BatchProcessed:
+        """What process_batch would answer, on a copy: nothing is stored, no cycle is counted."""
+        return self._client.send(calls.simulate(instance_id, observations, include_intermediate))
+
+    def get_snapshot(self, instance_id: str) -> m.SnapshotDetail:
+        """Where the agent stands, and what it remembers."""
+        return self._client.send(calls.get_snapshot(instance_id))
+
+    def get_contract(self, instance_id: str, explain: bool | None = None) -> m.Contract:
+        """What the agent may do now; with `explain`, why."""
+        return self._client.send(calls.get_contract(instance_id, explain))
+
+    def assess_goal(
+        self, instance_id: str, complexity: str, required_modes: Iterable[m.Mode | str] | None = None
+    ) -> m.GoalAssessment:
+        """Whether to take a goal on now. `complexity`: low, medium, high or critical."""
+        return self._client.send(calls.assess_goal(instance_id, complexity, required_modes))
+
+    def reset(self, instance_id: str, mode: str) -> m.Reset:
+        """Put the agent back. `mode`: initial, last_stable or default. History stays."""
+        return self._client.send(calls.reset(instance_id, mode))
+
+    def get_history(self, instance_id: str, limit: int | None = None, offset: int | None = None) -> m.Page[m.HistoryRow]:
+        """One page of the processed observations, newest first."""
+        return self._client.send(calls.history(instance_id, limit, offset))
+
+    def get_drift(
+        self, instance_id: str, limit: int | None = None, offset: int | None = None, level: str | None = None
+    ) -> m.Page[m.DriftEvent]:
+        """One page of the drift events, newest first. `level`: D1, D2 or D3."""
+        return self._client.send(calls.drift(instance_id, limit, offset, level))
+
+    def audit(self, instance_id: str, limit: int | None = None, offset: int | None = None) -> m.Page[m.AuditRecord]:
+        """One page of the audit trail, oldest first."""
+        return self._client.send(calls.audit(instance_id, limit, offset))
+
+    def verify(self, instance_id: str) -> m.Verification:
+        """Have the service replay the whole audit trail."""
+        return self._client.send(calls.verify(instance_id))
+
+    def iterate_history(self, instance_id: str) -> Iterator[m.HistoryRow]:
+        """The whole history, newest first. What is processed meanwhile shifts pages, and no row comes twice."""
+        return self._client.rows(lambda offset: calls.history(instance_id, _ROWS, offset), lambda row: row.seq)
+
+    def iterate_drift(self, instance_id: str, level: str | None = None) -> Iterator[m.DriftEvent]:
+        """All drift events, newest first."""
+        return self._client.rows(
+            lambda offset: calls.drift(instance_id, _ROWS, offset, level),
+            lambda row: (row.cycle, row.timestamp, row.drift_level),
+        )
+
+    def iterate_audit(self, instance_id: str) -> Iterator[m.AuditRecord]:
+        """The whole audit trail, oldest first."""
+        return self._client.rows(lambda offset: calls.audit(instance_id, _ROWS, offset), lambda row: row.record)
+
+
+class Personas:
+    """The twelve archetypes."""
+
+    def __init__(self, client: "IdentityOS") -> None:
+        self._client = client
+
+    def list(self) -> m.Page[m.Persona]:
+        """The twelve personas."""
+        return self._client.send(calls.list_personas())
+
+    def get(self, persona_id: str) -> m.PersonaDetail:
+        """One persona in full."""
+        return self._client.send(calls.get_persona(persona_id))
+
+
+class Test:
+    """The personality test."""
+
+    def __init__(self, client: "IdentityOS") -> None:
+        self._client = client
+
+    def questions(self, version: str | None = None) -> m.Questions:
+        """The questions of a version: v1, v2 or v3."""
+        return self._client.send(calls.questions(version))
+
+    def submit(
+        self, version: str, answers: Mapping[str, str], *, instance_id: str | None = None, instance_name: str | None = None
+    ) -> m.TestResult:
+        """Submit answers (question id to option id), for an instance, or for a new one if it is given a name."""
+        return self._client.send(calls.submit_test(version, answers, instance_id, instance_name))
+
+
+class IdentityOS:
+    """A client of Identity OS. Safe to share between threads; close it, or use it as a context manager.
+
+    `api_key` and `base_url` (with or without /v1) come from IDENTITY_OS_API_KEY and IDENTITY_OS_BASE_URL if they are not given.
+    `timeout`: seconds for one sending. Connection errors, 409, 429 and 5xx are sent again up to `max_retries` times, with
+    backoff, jitter and Retry-After; a wait longer than `longest_wait` seconds raises instead. Every POST carries an
+    Idempotency-Key, so that sending it again is safe. `http_client`: an httpx.Client of your own, which is then yours to close.
+    """
+
+    def __init__(
+        self,
+        api_key: str | None = None,
+        base_url: str | None = None,
+        *,
+        timeout: float = 30.0,
+        max_retries: int = 4,
+        longest_wait: float = 60.0,
+        http_client: httpx.Client | None = None,
+    ) -> None:
+        self._options = options(api_key, base_url, timeout, max_retries, longest_wait)
+        self._own = http_client is None
+        self._http = http_client or httpx.Client()
+        #: About the last answer: request id, rate limit, retries. None before the first.
+        self.last_response: LastResponse | None = None
+        self.instances = Instances(self)
+        self.engine = Engine(self)
+        self.personas = Personas(self)
+        self.test = Test(self)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._options.base_url!r})"
+
+    def send(self, call: Call[T]) -> T:
+        """Send a call until it is answered; an IdentityOSError when it cannot be."""
+        steps = conversation(call, self._options)
+        step = next(steps)
+        while True:
+            answer: httpx.Response | httpx.TransportError | None = None
+            if isinstance(step, Wait):
+                time.sleep(step.seconds)
+            else:
+                answer = self._ask(step)
+                if isinstance(answer, httpx.Response):
+                    self.last_response = about(answer)
+            try:
+                step = steps.send(answer)
+            except StopIteration as done:
+                result: T
+                result, self.last_response = done.value
+                return result
+
+    def _ask(self, step: Send) -> httpx.Response | httpx.TransportError:
+        try:
+            return self._http.request(
+                step.method,
+                step.url,
+                headers=step.headers,
+                params=step.query,
+                content=step.body,
+                timeout=self._options.timeout,
+            )
+        except httpx.TransportError as error:
+            return error
+        except httpx.DecodingError as error:
+            return httpx.RemoteProtocolError(str(error))
+
+    def rows(self, page: Callable[[int], Call[m.Page[Row]]], key: Callable[[Row], Any]) -> Iterator[Row]:
+        """Rows of all pages, none twice."""
+        offset, seen = 0, set[Any]()
+        while True:
+            found = self.send(page(offset))
+            fresh = [row for row in found.data if key(row) not in seen]
+            yield from fresh
+            seen = {key(row) for row in found.data}
+            offset += len(found.data)
+            if not found.pagination.has_more:
+                return
+
+    def close(self) -> None:
+        """Close the connections."""
+        if self._own:
+            self._http.close()
+
+    def __enter__(self) -> "IdentityOS":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+
+class InstancesAsync:
+    """Create, list, get, update, delete."""
+
+    def __init__(self, client: "IdentityOSAsync") -> None:
+        self._client = client
+
+    async def create(
+        self, name: str, description: str | None = None, initial_config: Mapping[str, Any] | None = None
+    ) -> m.Instance:
+        """A new agent."""
+        return await self._client.send(calls.create_instance(name, description, initial_config))
+
+    async def list(
+        self, limit: int | None = None, offset: int | None = None, sort: str | None = None, order: str | None = None
+    ) -> m.Page[m.InstanceSummary]:
+        """One page of the account's instances. `sort`: created_at or name; `order`: asc or desc."""
+        return await self._client.send(calls.list_instances(limit, offset, sort, order))
+
+    async def get(self, instance_id: str) -> m.InstanceDetail:
+        """One instance and how it stands."""
+        return await self._client.send(calls.get_instance(instance_id))
+
+    async def update(self, instance_id: str, name: str | None = None, description: str | None = None) -> m.Instance:
+        """Change the name, the description or both."""
+        return await self._client.send(calls.update_instance(instance_id, name, description))
+
+    async def delete(self, instance_id: str) -> m.Deleted:
+        """Delete an instance; gone at once."""
+        return await self._client.send(calls.delete_instance(instance_id))
+
+    def iterate(self, sort: str | None = None, order: str | None = None) -> AsyncIterator[m.InstanceSummary]:
+        """All instances, page after page."""
+        return self._client.rows(lambda offset: calls.list_instances(_ROWS, offset, sort, order), lambda row: row.id)
+
+
+class EngineAsync:
+    """What an agent did, may do, and how it stands."""
+
+    def __init__(self, client: "IdentityOSAsync") -> None:
+        self._client = client
+
+    async def process(
+        self,
+        instance_id: str,
+        mode_target: m.Mode | str,
+        signal_strength: float,
+        confidence: float | None = None,
+        context: Mapping[str, Any] | None = None,
+        timestamp: str | None = None,
+    ) -> m.Processed:
+        """Tell what the agent just did, get what it may do now. Costs one cycle."""
+        return await self._client.send(
+            calls.process(instance_id, calls.observation(mode_target, signal_strength, confidence, context, timestamp))
+        )
+
+    async def process_batch(
+        self, instance_id: str, observations: Observations, include_intermediate: bool | None = None
+    ) -> m.BatchProcessed:
+        """Up to 100 observations in order, all or none. Costs one cycle each."""
+        return await self._client.send(calls.process_batch(instance_id, observations, include_intermediate))
+
+    async def simulate(
+        self, instance_id: str, observations: Observations, include_intermediate: bool | None = None
+    ) -> m.BatchProcessed:
+        """What process_batch would answer, on a copy: nothing is stored, no cycle is counted."""
+        return await self._client.send(calls.simulate(instance_id, observations, include_intermediate))
+
+    async def get_snapshot(self, instance_id: str) -> m.SnapshotDetail:
+        """Where the agent stands, and what it remembers."""
+        return await self._client.send(calls.get_snapshot(instance_id))
+
+    async def get_contract(self, instance_id: str, explain: bool | None = None) -> m.Contract:
+        """What the agent may do now; with `explain`, why."""
+        return await self._client.send(calls.get_contract(instance_id, explain))
+
+    async def assess_goal(
+        self, instance_id: str, complexity: str, required_modes: Iterable[m.Mode | str] | None = None
+    ) -> m.GoalAssessment:
+        """Whether to take a goal on now. `complexity`: low, medium, high or critical."""
+        return await self._client.send(calls.assess_goal(instance_id, complexity, required_modes))
+
+    async def reset(self, instance_id: str, mode: str) -> m.Reset:
+        """Put the agent back. `mode`: initial, last_stable or default. History stays."""
+        return await self._client.send(calls.reset(instance_id, mode))
+
+    async def get_history(self, instance_id: str, limit: int | None = None, offset: int | None = None) -> m.Page[m.HistoryRow]:
+        """One page of the processed observations, newest first."""
+        return await self._client.send(calls.history(instance_id, limit, offset))
+
+    async def get_drift(
+        self, instance_id: str, limit: int | None = None, offset: int | None = None, level: str | None = None
+    ) -> m.Page[m.DriftEvent]:
+        """One page of the drift events, newest first. `level`: D1, D2 or D3."""
+        return await self._client.send(calls.drift(instance_id, limit, offset, level))
+
+    async def audit(self, instance_id: str, limit: int | None = None, offset: int | None = None) -> m.Page[m.AuditRecord]:
+        """One page of the audit trail, oldest first."""
+        return await self._client.send(calls.audit(instance_id, limit, offset))
+
+    async def verify(self, instance_id: str) -> m.Verification:
+        """Have the service replay the whole audit trail."""
+        return await self._client.send(calls.verify(instance_id))
+
+    def iterate_history(self, instance_id: str) -> AsyncIterator[m.HistoryRow]:
+        """The whole history, newest first. What is processed meanwhile shifts pages, and no row comes twice."""
+        return self._client.rows(lambda offset: calls.history(instance_id, _ROWS, offset), lambda row: row.seq)
+
+    def iterate_drift(self, instance_id: str, level: str | None = None) -> AsyncIterator[m.DriftEvent]:
+        """All drift events, newest first."""
+        return self._client.rows(
+            lambda offset: calls.drift(instance_id, _ROWS, offset, level),
+            lambda row: (row.cycle, row.timestamp, row.drift_level),
+        )
+
+    def iterate_audit(self, instance_id: str) -> AsyncIterator[m.AuditRecord]:
+        """The whole audit trail, oldest first."""
+        return self._client.rows(lambda offset: calls.audit(instance_id, _ROWS, offset), lambda row: row.record)
+
+
+class PersonasAsync:
+    """The twelve archetypes."""
+
+    def __init__(self, client: "IdentityOSAsync") -> None:
+        self._client = client
+
+    async def list(self) -> m.Page[m.Persona]:
+        """The twelve personas."""
+        return await self._client.send(calls.list_personas())
+
+    async def get(self, persona_id: str) -> m.PersonaDetail:
+        """One persona in full."""
+        return await self._client.send(calls.get_persona(persona_id))
+
+
+class TestAsync:
+    """The personality test."""
+
+    def __init__(self, client: "IdentityOSAsync") -> None:
+        self._client = client
+
+    async def questions(self, version: str | None = None) -> m.Questions:
+        """The questions of a version: v1, v2 or v3."""
+        return await self._client.send(calls.questions(version))
+
+    async def submit(
+        self, version: str, answers: Mapping[str, str], *, instance_id: str | None = None, instance_name: str | None = None
+    ) -> m.TestResult:
+        """Submit answers (question id to option id), for an instance, or for a new one if it is given a name."""
+        return await self._client.send(calls.submit_test(version, answers, instance_id, instance_name))
+
+
+class IdentityOSAsync:
+    """The same client for asyncio: every method is awaited, the iterators are asynchronous."""
+
+    def __init__(
+        self,
+        api_key: str | None = None,
+        base_url: str | None = None,
+        *,
+        timeout: float = 30.0,
+        max_retries: int = 4,
+        longest_wait: float = 60.0,
+        http_client: httpx.AsyncClient | None = None,
+    ) -> None:
+        self._options = options(api_key, base_url, timeout, max_retries, longest_wait)
+        self._own = http_client is None
+        self._http = http_client or httpx.AsyncClient()
+        #: About the last answer: request id, rate limit, retries. None before the first.
+        self.last_response: LastResponse | None = None
+        self.instances = InstancesAsync(self)
+        self.engine = EngineAsync(self)
+        self.personas = PersonasAsync(self)
+        self.test = TestAsync(self)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._options.base_url!r})"
+
+    async def send(self, call: Call[T]) -> T:
+        """Send a call until it is answered; an IdentityOSError when it cannot be."""
+        steps = conversation(call, self._options)
+        step = next(steps)
+        while True:
+            answer: httpx.Response | httpx.TransportError | None = None
+            if isinstance(step, Wait):
+                await asyncio.sleep(step.seconds)
+            else:
+                answer = await self._ask(step)
+                if isinstance(answer, httpx.Response):
+                    self.last_response = about(answer)
+            try:
+                step = steps.send(answer)
+            except StopIteration as done:
+                result: T
+                result, self.last_response = done.value
+                return result
+
+    async def _ask(self, step: Send) -> httpx.Response | httpx.TransportError:
+        try:
+            return await self._http.request(
+                step.method,
+                step.url,
+                headers=step.headers,
+                params=step.query,
+                content=step.body,
+                timeout=self._options.timeout,
+            )
+        except httpx.TransportError as error:
+            return error
+        except httpx.DecodingError as error:
+            return httpx.RemoteProtocolError(str(error))
+
+    async def rows(self, page: Callable[[int], Call[m.Page[Row]]], key: Callable[[Row], Any]) -> AsyncIterator[Row]:
+        """Rows of all pages, none twice."""
+        offset, seen = 0, set[Any]()
+        while True:
+            found = await self.send(page(offset))
+            for row in found.data:
+                if key(row) not in seen:
+                    yield row
+            seen = {key(row) for row in found.data}
+            offset += len(found.data)
+            if not found.pagination.has_more:
+                return
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._own:
+            await self._http.aclose()
+
+    async def __aenter__(self) -> "IdentityOSAsync":
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()

@@ -1,0 +1,391 @@
+"""What the API answers, typed. Fields that a later API adds are kept and do not break this client."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import Enum
+from typing import Any, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+from identity_os_sdk.errors import ActionNotAllowedError
+
+T = TypeVar("T")
+
+
+class Mode(str, Enum):  # noqa: UP042 - StrEnum needs Python 3.11
+    """What an agent is doing."""
+
+    PERCEPTION = "PERCEPTION"
+    EXPLORATION = "EXPLORATION"
+    ORDER = "ORDER"
+    ASSERTION = "ASSERTION"
+    CONNECTION = "CONNECTION"
+    IDENTITY = "IDENTITY"
+    STRESS_RESPONSE = "STRESS_RESPONSE"
+
+
+class Model(BaseModel):
+    """A value; it does not change."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+
+class Pagination(Model):
+    """Where rows stand in the whole."""
+
+    limit: int
+    offset: int
+    total: int
+    has_more: bool
+
+
+class Page(Model, Generic[T]):
+    """Some rows of a list."""
+
+    data: list[T]
+    pagination: Pagination
+
+
+class Observation(Model):
+    """What an agent just did: its mode, how strongly (0..1), how sure that is (0..1), and a context up to 8 KB as JSON."""
+
+    mode_target: str
+    signal_strength: float
+    confidence: float | None = None
+    context: dict[str, Any] | None = None
+    timestamp: str | None = None
+
+    def body(self) -> dict[str, Any]:
+        """As the API takes it."""
+        return self.model_dump(exclude_none=True)
+
+
+class Instance(Model):
+    """An agent's instance."""
+
+    id: str
+    name: str
+    description: str
+    created_at: str
+    updated_at: str
+
+
+class InstanceDetail(Instance):
+    """An instance and how it stands."""
+
+    cycle_count: int
+    energy_level: float
+    stress_state: str
+    stability_index: float
+
+
+class InstanceSummary(Model):
+    """An instance in a list."""
+
+    id: str
+    name: str
+    description: str
+    created_at: str
+    cycle_count: int
+    energy_level: float
+
+
+class Deleted(Model):
+    """What was deleted."""
+
+    id: str
+    deleted: bool
+
+
+class PersonaScore(Model):
+    """A persona and how alike it is (0..1)."""
+
+    id: str
+    score: float
+
+
+class PersonaMatches(Model):
+    """The two best matches."""
+
+    primary: PersonaScore | None
+    secondary: PersonaScore | None
+
+
+class Snapshot(Model):
+    """Where an agent stands. The same history gives the same id."""
+
+    id: str
+    instance_id: str
+    cycle: int
+    mode_strengths: dict[str, float]
+    energy_level: float
+    stress_state: str
+    system_state: str
+    stability_index: float
+    persona: PersonaMatches
+    composites: list[str]
+
+
+class SnapshotDetail(Snapshot):
+    """A snapshot, its instance's times, and what the agent remembers."""
+
+    cycle_count: int
+    created_at: str
+    updated_at: str
+    memory: dict[str, Any]
+
+
+class DecisionStyle(Model):
+    """How to decide."""
+
+    tempo: str
+    risk: str
+    expressiveness: str
+    commitment_threshold: str
+
+
+class RecoveryProfile(Model):
+    """How to recover."""
+
+    preferred_path: str
+    support_required: bool
+    cooldown_required: bool
+
+
+class HardLocks(Model):
+    """Limits in force; None where one is not."""
+
+    option_set_max: int | None
+    novelty_rate: float | None
+    noise_filter_min: float | None
+    exec_strictness_min: float | None
+    goal_resistance_min: float | None
+    pivot_threshold_min: float | None
+
+
+class Reason(Model):
+    """Why an action is allowed or not, and what would bring it back."""
+
+    action: str
+    allowed: bool
+    rule: str
+    step: str
+    because: str
+    returns_when: str | None
+    calm_cycles: int | None
+
+
+class Contract(Model):
+    """What an agent may do now. `allowed_actions` stand most in character first."""
+
+    dominant_modes: list[str]
+    suppressed_modes: list[str]
+    allowed_actions: list[str]
+    forbidden_actions: list[str]
+    stress_state: Literal["LOW", "MED", "HIGH", "OVER"]
+    system_state: str
+    energy_level: float
+    stability_index: float
+    should_pause: bool
+    pause_reason: str | None
+    should_escalate: bool
+    escalation_reason: str | None
+    max_steps_remaining: int | None
+    trust: float
+    delegation_allowed: bool
+    max_delegation_complexity: str | None
+    collaboration_style: str
+    verification_required: bool
+    preferred_actions: list[str]
+    discouraged_actions: list[str]
+    action_alignment: dict[str, float]
+    decision_style: DecisionStyle
+    recovery_profile: RecoveryProfile
+    hard_locks: HardLocks
+    narrative_prompt: str
+    explanation: list[Reason] = []
+
+    def allows(self, action: str) -> bool:
+        """Whether the action is allowed now. What the contract does not know is not."""
+        return action in self.allowed_actions
+
+    @contextmanager
+    def guard(self, action: str) -> Iterator["Contract"]:
+        """Run the block only if the action is allowed; ActionNotAllowedError, and the block is not entered, if not."""
+        if not self.allows(action):
+            raise ActionNotAllowedError(action, self.allowed_actions, self.stress_state)
+        yield self
+
+
+class Drift(Model):
+    """Where the agent stands against its anchor; `level` is None in warm-up."""
+
+    level: str | None
+    magnitude: float
+    deviation: dict[str, float]
+    rolled_back: bool
+
+
+class Processed(Model):
+    """What an observation led to."""
+
+    snapshot: Snapshot
+    contract: Contract
+    drift: Drift
+
+
+class BatchProcessed(Model):
+    """What a batch led to: the final state, and every state on the way where it was asked for."""
+
+    processed_count: int
+    states: list[Processed]
+
+    @property
+    def final(self) -> Processed:
+        """What the last observation led to."""
+        return self.states[-1]
+
+    @classmethod
+    def of(cls, data: dict[str, Any]) -> "BatchProcessed":
+        """From either form that the API answers."""
+        states = data.get("states") or [{name: data[name] for name in ("snapshot", "contract", "drift")}]
+        return cls.model_validate({"processed_count": data["processed_count"], "states": states})
+
+
+class GoalAssessment(Model):
+    """Whether to take a goal on now."""
+
+    decision: Literal["accept", "defer", "reject"]
+    reason: str
+    energy_cost: float
+    energy_budget: float
+
+
+class Reset(Model):
+    """The state after a reset."""
+
+    id: str
+    reset_to: str
+    cycle: int
+    energy_level: float
+    stress_state: str
+
+
+class HistoryRow(Model):
+    """A processed observation; `seq` is its place, from 1."""
+
+    seq: int
+    cycle: int
+    mode_target: str
+    signal_strength: float
+    confidence: float
+    context: dict[str, Any]
+    timestamp: str
+
+
+class DriftEvent(Model):
+    """A drift event, D1 or above."""
+
+    cycle: int
+    drift_level: str
+    magnitude: float
+    deviation: dict[str, float]
+    affected_modes: list[str]
+    rolled_back: bool
+    timestamp: str
+
+
+class AuditRecord(Model):
+    """What one request did, chained to the record before by its digest."""
+
+    record: int
+    kind: str
+    at: str
+    engine_version: str
+    previous: str
+    digest: str
+    observations: list[dict[str, Any]]
+    snapshot: Snapshot | None = None
+    state: dict[str, Any] | None = None
+
+
+class Mismatch(Model):
+    """The first record that is not what it should be."""
+
+    record: int
+    reason: str
+    message: str
+
+
+class Verification(Model):
+    """Whether the audit trail is whole. `verified` is None when it is too long for one answer."""
+
+    verified: bool | None
+    records: int
+    replayed: int
+    first_mismatch: Mismatch | None
+
+
+class Option(Model):
+    """A possible answer."""
+
+    id: str
+    text: str
+
+
+class Question(Model):
+    """A question of the test."""
+
+    id: str
+    text: str
+    options: list[Option]
+
+
+class Questions(Model):
+    """A version of the test."""
+
+    version: str
+    question_count: int
+    questions: list[Question]
+
+
+class MatchedPersona(Model):
+    """A persona that the test found."""
+
+    id: str
+    name: str
+    match_score: float
+
+
+class TestResult(Model):
+    """What a test led to."""
+
+    __test__ = False
+
+    instance_id: str
+    test_completed: bool
+    mode_profile: dict[str, float]
+    matched_personas: list[MatchedPersona]
+    snapshot: Snapshot
+    contract: Contract
+
+
+class Persona(Model):
+    """A persona."""
+
+    id: str
+    name: str
+    archetype: str
+    description: str
+    dominant_modes: list[str]
+    mode_profile: dict[str, float]
+    core_values: list[str]
+    decision_style: str
+
+
+class PersonaDetail(Persona):
+    """A persona in full."""
+
+    long_description: str
+    preferred_actions: list[str]
+    stress_recovery: str

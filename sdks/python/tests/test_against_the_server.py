@@ -1,0 +1,183 @@
+"""Every method, against the local server of this checkout; the seed's snippet as it stands."""
+
+import asyncio
+import logging
+import runpy
+import threading
+from pathlib import Path
+
+import pytest
+from identity_os_sdk import (
+    ActionNotAllowedError,
+    AuthenticationError,
+    ConfigurationError,
+    IdentityOS,
+    IdentityOSAsync,
+    IncompleteTestError,
+    InvalidRequestError,
+    Mode,
+    NotFoundError,
+    Observation,
+    RateLimitError,
+)
+
+
+@pytest.fixture
+def client(server):
+    url, keys = server
+    with IdentityOS(keys["enterprise"], url) as made:
+        yield made
+
+
+def test_the_seeds_snippet(server, monkeypatch):
+    url, keys = server
+    monkeypatch.setenv("IDENTITY_OS_BASE_URL", url)
+    client = IdentityOS(api_key=keys["enterprise"])
+    instance = client.instances.create(name="Aria")
+    result = client.engine.process(instance.id, Mode.EXPLORATION, 0.8)
+    assert result.contract.stress_state == "LOW"
+    assert result.snapshot.cycle == 1
+    assert client.last_response.request_id
+    assert client.last_response.rate_limit.remaining is not None
+
+
+@pytest.mark.parametrize("tail", ["", "/", "/v1", "/v1/"])
+def test_the_base_url_with_and_without_its_version(server, monkeypatch, tail):
+    url, keys = server
+    monkeypatch.setenv("IDENTITY_OS_API_KEY", keys["enterprise"])
+    assert len(IdentityOS(base_url=url + tail).personas.list().data) == 12
+
+
+def test_every_method(client):
+    one = client.instances.create("Aria", "an agent", {"mode_strengths": {"ORDER": 0.4}, "energy_level": 0.7})
+    assert client.instances.get(one.id).energy_level == 0.7
+    assert client.instances.update(one.id, description="other").description == "other"
+    assert one.id in [row.id for row in client.instances.list(limit=100, sort="name", order="asc").data]
+    assert one.id in [row.id for row in client.instances.iterate()]
+
+    batch = [Observation(mode_target="ORDER", signal_strength=0.6), {"mode_target": "EXPLORATION", "signal_strength": 0.4}]
+    simulated = client.engine.simulate(one.id, batch, include_intermediate=True)
+    done = client.engine.process_batch(one.id, batch, include_intermediate=True)
+    assert (done.processed_count, len(done.states)) == (2, 2)
+    assert simulated.final.snapshot == done.final.snapshot
+    assert client.engine.process_batch(one.id, batch).final.snapshot.cycle == 4
+    assert client.engine.get_snapshot(one.id).cycle_count == 4
+    assert len(client.engine.get_contract(one.id, explain=True).explanation) == 14
+    assert client.engine.get_contract(one.id).explanation == []
+    assert client.engine.assess_goal(one.id, "low", [Mode.ORDER]).decision in ("accept", "defer", "reject")
+    for _ in range(12):
+        client.engine.process_batch(one.id, [Observation(mode_target="STRESS_RESPONSE", signal_strength=1.0)] * 20)
+    assert client.engine.get_drift(one.id, level="D1").pagination.total >= 0
+    events = list(client.engine.iterate_drift(one.id))
+    assert len(events) == client.engine.get_drift(one.id).pagination.total
+    assert client.engine.get_history(one.id, limit=3).data[0].seq == 244
+    assert [row.seq for row in client.engine.iterate_history(one.id)] == list(range(244, 0, -1))
+    assert client.engine.reset(one.id, "initial").cycle == 0
+    assert [row.record for row in client.engine.iterate_audit(one.id)] == list(range(1, 17))
+    assert client.engine.verify(one.id).verified is True
+
+    asked = client.test.questions("v1")
+    answers = {question.id: question.options[0].id for question in asked.questions}
+    assert client.test.submit("v1", answers, instance_id=one.id).instance_id == one.id
+    tested = client.test.submit("v1", answers, instance_name="Tested")
+    assert client.personas.get(tested.matched_personas[0].id).long_description
+    with pytest.raises(IncompleteTestError) as raised:
+        client.test.submit("v1", {}, instance_id=one.id)
+    assert raised.value.missing_questions == [question.id for question in asked.questions]
+
+    assert client.instances.delete(one.id).deleted
+    with pytest.raises(NotFoundError):
+        client.instances.get(one.id)
+
+
+def test_every_method_is_there_for_asyncio_too(server):
+    url, keys = server
+
+    async def story():
+        async with IdentityOSAsync(keys["enterprise"], url) as client:
+            one = await client.instances.create("Aria")
+            await asyncio.gather(*(client.engine.process(one.id, Mode.ORDER, 0.5) for _ in range(5)))
+            rows = [row.seq async for row in client.engine.iterate_history(one.id)]
+            assert (await client.engine.verify(one.id)).verified
+            return rows
+
+    assert asyncio.run(story()) == [5, 4, 3, 2, 1]
+    for resource in ("instances", "engine", "personas", "test"):
+        names = [set(dir(getattr(made("idos_sk_x", url), resource))) for made in (IdentityOS, IdentityOSAsync)]
+        assert names[0] == names[1]
+
+
+def test_rows_that_arrive_while_paging_come_once(client):
+    one = client.instances.create("Aria")
+    client.engine.process_batch(one.id, [Observation(mode_target="ORDER", signal_strength=0.1)] * 100)
+    client.engine.process_batch(one.id, [Observation(mode_target="ORDER", signal_strength=0.1)] * 100)
+    seen = []
+    for row in client.engine.iterate_history(one.id):
+        seen.append(row.seq)
+        if len(seen) == 50:
+            client.engine.process_batch(one.id, [Observation(mode_target="ORDER", signal_strength=0.1)] * 7)
+    assert seen == list(range(200, 0, -1))
+
+
+def test_errors_say_what_to_mend(client, server):
+    url, keys = server
+    with pytest.raises(InvalidRequestError) as raised:
+        client.engine.process("inst_0000000000000000", "NONSENSE", 2)
+    assert [problem["field"] for problem in raised.value.problems] == ["mode_target", "signal_strength"]
+    assert (raised.value.field, raised.value.reason) == ("mode_target", "unknown_value")
+    with pytest.raises(AuthenticationError), IdentityOS("idos_sk_wrong", url) as wrong:
+        wrong.instances.list()
+    with IdentityOS(keys["free"], url, longest_wait=0) as hasty, pytest.raises(RateLimitError) as limited:
+        [hasty.personas.list() for _ in range(21)]
+    assert 0 < limited.value.retry_after <= 60
+
+
+def test_a_client_without_a_key_or_with_a_strange_url(monkeypatch):
+    monkeypatch.delenv("IDENTITY_OS_API_KEY", raising=False)
+    with pytest.raises(ConfigurationError, match="IDENTITY_OS_API_KEY"):
+        IdentityOS()
+    with pytest.raises(ConfigurationError, match="https"):
+        IdentityOS("k", "ftp://x")
+
+
+def test_a_guard_lets_through_what_is_allowed_and_nothing_else(client):
+    one = client.instances.create("Aria")
+    contract = client.engine.get_contract(one.id)
+    allowed, entered = contract.allowed_actions[0], []
+    with contract.guard(allowed) as same:
+        entered.append(same)
+    with pytest.raises(ActionNotAllowedError) as raised, contract.guard("override_rules"):
+        entered.append("never")
+    assert entered == [contract]
+    assert raised.value.action == "override_rules"
+
+
+def test_threads_may_share_a_client(client):
+    one = client.instances.create("Aria")
+    threads = [threading.Thread(target=client.engine.process, args=(one.id, Mode.ORDER, 0.5)) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert client.engine.get_snapshot(one.id).cycle_count == 20
+
+
+def test_nothing_secret_is_logged(server, caplog):
+    url, keys = server
+    caplog.set_level(logging.DEBUG)
+    with IdentityOS(keys["enterprise"], url) as client:
+        client.instances.create("a name that is nobody's business")
+        assert keys["enterprise"] not in repr(client)
+    assert "POST /instances: 201" in caplog.text
+    assert keys["enterprise"] not in caplog.text
+    assert "nobody's business" not in caplog.text
+
+
+def test_the_example_runs(server, monkeypatch, capsys):
+    url, keys = server
+    monkeypatch.setenv("IDENTITY_OS_BASE_URL", url)
+    monkeypatch.setenv("IDENTITY_OS_API_KEY", keys["enterprise"])
+    runpy.run_path(str(Path(__file__).resolve().parents[1] / "examples" / "guarded_agent.py"), run_name="__main__")
+    said = capsys.readouterr().out
+    assert "not allowed" in said
+    assert "pauses" in said
