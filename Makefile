@@ -16,7 +16,7 @@ export SAM_CLI_TELEMETRY := 0
 export AWS_DEFAULT_REGION ?= us-east-1
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-runtime prove integration test-sdks lint bench-behaviour bench-state bench-cost plots golden openapi validate planted build e2e deploy clean
+.PHONY: help run demo test test-runtime prove integration test-sdks test-sdk-python test-sdk-typescript lint bench-behaviour bench-state bench-cost plots golden openapi validate planted build e2e deploy clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -76,10 +76,25 @@ integration: .venv/.ready ## races, faults and a soak on DynamoDB Local (needs J
 	  || { echo "the installation failed: check the network, then: rm -rf .venv-sdk, and make again" >&2; exit 1; }
 	@touch $@
 
-test-sdks: .venv/.ready .venv-sdk/.ready ## the SDKs as built and installed, against a running server and one that misbehaves
-	@rm -rf dist && .venv-sdk/bin/python -m build --outdir dist sdks/python >/dev/null
-	@.venv-sdk/bin/pip install --quiet --disable-pip-version-check --force-reinstall dist/*.whl
+test-sdks: test-sdk-python test-sdk-typescript ## the SDKs as built and installed, against a running server and one that misbehaves
+
+test-sdk-python: .venv/.ready .venv-sdk/.ready
+	@rm -rf dist/python
+	@.venv-sdk/bin/python -m build --outdir dist/python sdks/python >/dev/null
+	@.venv-sdk/bin/pip install --quiet --disable-pip-version-check --force-reinstall dist/python/*.whl
 	@.venv-sdk/bin/python -m pytest -p no:cacheprovider sdks/python/tests
+
+test-sdk-typescript: .venv/.ready
+	@command -v npm >/dev/null || { echo "Node.js 20 or later is needed" >&2; exit 1; }
+	@rm -rf dist/typescript && mkdir -p dist/typescript/project
+	@cd sdks/typescript && npm install --silent --no-audit --no-fund && npm pack --silent --pack-destination ../../dist/typescript >/dev/null
+	@cp -r sdks/typescript/test sdks/typescript/examples dist/typescript/project
+	@cd dist/typescript/project && npm init --yes >/dev/null && npm install --silent --no-audit --no-fund ../*.tgz
+	@cd dist/typescript/project && for module in NodeNext ESNext CommonJS; do \
+	  resolution=$$([ $$module = NodeNext ] && echo NodeNext || { [ $$module = ESNext ] && echo Bundler || echo Node10; }); \
+	  ../../../sdks/typescript/node_modules/.bin/tsc --noEmit --strict --target ES2022 --module $$module \
+	    --moduleResolution $$resolution test/snippet.ts || exit 1; done
+	@cd dist/typescript/project && IDENTITY_OS_ROOT=$(CURDIR) node --test --test-reporter=dot test/*.test.mjs
 
 lint: .venv/.ready ## style, types, import directions
 	@$(BIN)/ruff check .

@@ -1,0 +1,279 @@
+/** Client of Identity OS: tell it what your agent did, and get the contract of what it may do now. */
+
+import {
+  Contract,
+  snake,
+  type AuditRecord,
+  type BatchProcessed,
+  type Deleted,
+  type DriftEvent,
+  type GoalAssessment,
+  type HistoryRow,
+  type InitialConfig,
+  type Instance,
+  type InstanceDetail,
+  type InstanceSummary,
+  type Observation,
+  type Page,
+  type Persona,
+  type PersonaDetail,
+  type Processed,
+  type Questions,
+  type Reset,
+  type SnapshotDetail,
+  type TestResult,
+  type Verification,
+} from "./models.js";
+import { send, settings, type Call, type ClientOptions, type LastResponse } from "./transport.js";
+
+export * from "./errors.js";
+export { Contract, Mode } from "./models.js";
+export type * from "./models.js";
+export type { ClientOptions, LastResponse, RateLimit } from "./transport.js";
+
+/** Which rows of a list. */
+export interface PageOptions {
+  limit?: number;
+  offset?: number;
+}
+
+/** Rows that the auto-paging iterators fetch at a time. */
+const ROWS = 100;
+
+const at = (instanceId: string, path = ""): string => `/instances/${encodeURIComponent(instanceId)}${path}`;
+
+/** The answer's data; it must be an object with these names. */
+function data<T>(...names: string[]): (answer: any) => T {
+  return (answer) => {
+    for (const name of names) if (!(name in answer.data)) throw new TypeError(`no ${name}`);
+    return answer.data as T;
+  };
+}
+
+function page<Row>(answer: any): Page<Row> {
+  if (!Array.isArray(answer.data) || typeof answer.pagination.total !== "number") throw new TypeError("not a page");
+  return answer as Page<Row>;
+}
+
+function processed(answer: any): Processed {
+  if (!answer.snapshot || !answer.drift) throw new TypeError("not a processed observation");
+  return { ...answer, contract: new Contract(answer.contract) };
+}
+
+function batch(answer: any): BatchProcessed {
+  const { processedCount, states, ...rest } = answer.data;
+  const all: Processed[] = (states ?? [rest]).map(processed);
+  return { processedCount, states: all, final: all[all.length - 1]! };
+}
+
+/** A client of Identity OS. Everything is a promise; share one client as widely as you like. */
+export class IdentityOS {
+  /** About the last answer: request id, rate limit, retries. */
+  lastResponse: LastResponse | undefined;
+  readonly instances: Instances;
+  readonly engine: Engine;
+  readonly personas: Personas;
+  readonly test: Test;
+  readonly #settings: ReturnType<typeof settings>;
+
+  constructor(options: ClientOptions = {}) {
+    this.#settings = settings(options);
+    this.instances = new Instances(this);
+    this.engine = new Engine(this);
+    this.personas = new Personas(this);
+    this.test = new Test(this);
+  }
+
+  /** Send a call until it is answered; an IdentityOSError when it cannot be. */
+  send<T>(call: Call<T>): Promise<T> {
+    return send(call, this.#settings, (about) => {
+      this.lastResponse = about;
+    });
+  }
+
+  /** Rows of all pages, none twice. */
+  async *rows<Row>(next: (offset: number) => Promise<Page<Row>>, key: (row: Row) => unknown): AsyncGenerator<Row, void, void> {
+    let seen = new Set<unknown>();
+    for (let offset = 0; ; ) {
+      const found = await next(offset);
+      for (const row of found.data) if (!seen.has(key(row))) yield row;
+      seen = new Set(found.data.map(key));
+      offset += found.data.length;
+      if (!found.pagination.hasMore) return;
+    }
+  }
+}
+
+/** Create, list, get, update, delete. */
+export class Instances {
+  readonly #client: IdentityOS;
+
+  constructor(client: IdentityOS) {
+    this.#client = client;
+  }
+
+  /** A new agent. */
+  create(instance: { name: string; description?: string; initialConfig?: InitialConfig }): Promise<Instance> {
+    return this.#client.send({ method: "POST", path: "/instances", body: snake(instance), read: data<Instance>("id", "name") });
+  }
+
+  /** One page of the account's instances. */
+  list(query: PageOptions & { sort?: "created_at" | "name"; order?: "asc" | "desc" } = {}): Promise<Page<InstanceSummary>> {
+    return this.#client.send({ method: "GET", path: "/instances", query: { ...query }, read: page<InstanceSummary> });
+  }
+
+  /** All instances, page after page. */
+  iterate(query: { sort?: "created_at" | "name"; order?: "asc" | "desc" } = {}): AsyncGenerator<InstanceSummary, void, void> {
+    return this.#client.rows((offset) => this.list({ ...query, limit: ROWS, offset }), (row) => row.id);
+  }
+
+  /** One instance and how it stands. */
+  get(instanceId: string): Promise<InstanceDetail> {
+    return this.#client.send({ method: "GET", path: at(instanceId), read: data<InstanceDetail>("id", "cycleCount") });
+  }
+
+  /** Change the name, the description or both. */
+  update(instanceId: string, change: { name?: string; description?: string }): Promise<Instance> {
+    return this.#client.send({ method: "PATCH", path: at(instanceId), body: change, read: data<Instance>("id", "name") });
+  }
+
+  /** Delete an instance; gone at once. */
+  delete(instanceId: string): Promise<Deleted> {
+    return this.#client.send({ method: "DELETE", path: at(instanceId), read: data<Deleted>("id", "deleted") });
+  }
+}
+
+/** What an agent did, may do, and how it stands. */
+export class Engine {
+  readonly #client: IdentityOS;
+
+  constructor(client: IdentityOS) {
+    this.#client = client;
+  }
+
+  /** Tell what the agent just did, get what it may do now. Costs one cycle. */
+  process(instanceId: string, observation: Observation): Promise<Processed> {
+    const read = (answer: any): Processed => processed(answer.data);
+    return this.#client.send({ method: "POST", path: at(instanceId, "/process"), body: snake(observation), read });
+  }
+
+  /** Up to 100 observations in order, all or none. Costs one cycle each. */
+  processBatch(instanceId: string, observations: Observation[], options: { includeIntermediate?: boolean } = {}): Promise<BatchProcessed> {
+    const body = snake({ observations, ...options });
+    return this.#client.send({ method: "POST", path: at(instanceId, "/process/batch"), body, read: batch });
+  }
+
+  /** What processBatch would answer, on a copy: nothing is stored, no cycle is counted. */
+  simulate(instanceId: string, observations: Observation[], options: { includeIntermediate?: boolean } = {}): Promise<BatchProcessed> {
+    const body = snake({ observations, ...options });
+    return this.#client.send({ method: "POST", path: at(instanceId, "/simulate"), body, read: batch });
+  }
+
+  /** Where the agent stands, and what it remembers. */
+  getSnapshot(instanceId: string): Promise<SnapshotDetail> {
+    return this.#client.send({ method: "GET", path: at(instanceId, "/snapshot"), read: data<SnapshotDetail>("id", "memory") });
+  }
+
+  /** What the agent may do now; with `explain`, why. */
+  getContract(instanceId: string, query: { explain?: boolean } = {}): Promise<Contract> {
+    const read = (answer: any): Contract => new Contract(answer.data);
+    return this.#client.send({ method: "GET", path: at(instanceId, "/contract"), query: { ...query }, read });
+  }
+
+  /** Whether to take a goal on now. */
+  assessGoal(
+    instanceId: string,
+    goal: { complexity: "low" | "medium" | "high" | "critical"; requiredModes?: string[] },
+  ): Promise<GoalAssessment> {
+    const read = data<GoalAssessment>("decision");
+    return this.#client.send({ method: "POST", path: at(instanceId, "/goals/assess"), body: snake(goal), read });
+  }
+
+  /** Put the agent back; history stays. */
+  reset(instanceId: string, mode: "initial" | "last_stable" | "default"): Promise<Reset> {
+    return this.#client.send({ method: "POST", path: at(instanceId, "/reset"), body: { mode }, read: data<Reset>("resetTo") });
+  }
+
+  /** One page of the processed observations, newest first. */
+  getHistory(instanceId: string, query: PageOptions = {}): Promise<Page<HistoryRow>> {
+    return this.#client.send({ method: "GET", path: at(instanceId, "/history"), query: { ...query }, read: page<HistoryRow> });
+  }
+
+  /** The whole history, newest first. What is processed meanwhile shifts pages, and no row comes twice. */
+  iterateHistory(instanceId: string): AsyncGenerator<HistoryRow, void, void> {
+    return this.#client.rows((offset) => this.getHistory(instanceId, { limit: ROWS, offset }), (row) => row.seq);
+  }
+
+  /** One page of the drift events, newest first. */
+  getDrift(instanceId: string, query: PageOptions & { level?: "D1" | "D2" | "D3" } = {}): Promise<Page<DriftEvent>> {
+    return this.#client.send({ method: "GET", path: at(instanceId, "/drift"), query: { ...query }, read: page<DriftEvent> });
+  }
+
+  /** All drift events, newest first. */
+  iterateDrift(instanceId: string, query: { level?: "D1" | "D2" | "D3" } = {}): AsyncGenerator<DriftEvent, void, void> {
+    const key = (row: DriftEvent): string => `${row.cycle} ${row.timestamp} ${row.driftLevel}`;
+    return this.#client.rows((offset) => this.getDrift(instanceId, { ...query, limit: ROWS, offset }), key);
+  }
+
+  /** One page of the audit trail, oldest first. */
+  audit(instanceId: string, query: PageOptions = {}): Promise<Page<AuditRecord>> {
+    return this.#client.send({ method: "GET", path: at(instanceId, "/audit"), query: { ...query }, read: page<AuditRecord> });
+  }
+
+  /** The whole audit trail, oldest first. */
+  iterateAudit(instanceId: string): AsyncGenerator<AuditRecord, void, void> {
+    return this.#client.rows((offset) => this.audit(instanceId, { limit: ROWS, offset }), (row) => row.record);
+  }
+
+  /** Have the service replay the whole audit trail. */
+  verify(instanceId: string): Promise<Verification> {
+    return this.#client.send({ method: "GET", path: at(instanceId, "/audit/verify"), read: data<Verification>("verified") });
+  }
+}
+
+/** The twelve archetypes. */
+export class Personas {
+  readonly #client: IdentityOS;
+
+  constructor(client: IdentityOS) {
+    this.#client = client;
+  }
+
+  /** All of them. */
+  list(): Promise<Page<Persona>> {
+    return this.#client.send({ method: "GET", path: "/personas", read: page<Persona> });
+  }
+
+  /** One of them in full. */
+  get(personaId: string): Promise<PersonaDetail> {
+    const path = `/personas/${encodeURIComponent(personaId)}`;
+    return this.#client.send({ method: "GET", path, read: data<PersonaDetail>("id", "longDescription") });
+  }
+}
+
+/** The personality test. */
+export class Test {
+  readonly #client: IdentityOS;
+
+  constructor(client: IdentityOS) {
+    this.#client = client;
+  }
+
+  /** The questions of a version. */
+  questions(version?: "v1" | "v2" | "v3"): Promise<Questions> {
+    return this.#client.send({ method: "GET", path: "/test/questions", query: { version }, read: data<Questions>("questions") });
+  }
+
+  /** Submit answers (question id to option id), for an instance, or for a new one if it is given a name. */
+  submit(
+    version: "v1" | "v2" | "v3",
+    answers: { [questionId: string]: string },
+    target: { instanceId: string } | { instanceName: string },
+  ): Promise<TestResult> {
+    const responses = Object.entries(answers).map(([questionId, selectedOptionId]) => ({ questionId, selectedOptionId }));
+    const create = "instanceName" in target ? { createInstance: true } : {};
+    const body = snake({ version, responses, ...target, ...create });
+    const read = (answer: any): TestResult => ({ ...answer.data, contract: new Contract(answer.data.contract) });
+    return this.#client.send({ method: "POST", path: "/test/submit", body, read });
+  }
+}

@@ -1,0 +1,132 @@
+// Every method, against the local server of this checkout; the seed's snippet as it stands.
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { ActionNotAllowedError, AuthenticationError, ConfigurationError, IdentityOS, IncompleteTestError, InvalidRequestError, Mode, NotFoundError } from "@identity-os/sdk";
+import { realServer } from "./server.mjs";
+
+let server, client;
+before(async () => {
+  server = await realServer();
+  client = new IdentityOS({ apiKey: server.keys.enterprise, baseUrl: server.url });
+});
+after(() => server.stop());
+
+const collect = async (rows) => {
+  const all = [];
+  for await (const row of rows) all.push(row);
+  return all;
+};
+
+test("the seed's snippet", async () => {
+  process.env.IDENTITY_OS_BASE_URL = server.url;
+  const client = new IdentityOS({ apiKey: server.keys.enterprise });
+  const instance = await client.instances.create({ name: "Aria" });
+  const result = await client.engine.process(instance.id, {
+    modeTarget: Mode.EXPLORATION,
+    signalStrength: 0.8
+  });
+  delete process.env.IDENTITY_OS_BASE_URL;
+  assert.equal(result.contract.stressState, "LOW");
+  assert.equal(result.snapshot.modeStrengths.EXPLORATION > 0, true);
+  assert.ok(client.lastResponse.requestId);
+  assert.equal(typeof client.lastResponse.rateLimit.remaining, "number");
+});
+
+test("it can be required too", () => {
+  const required = createRequire(import.meta.url)("@identity-os/sdk");
+  assert.equal(required.Mode.STRESS_RESPONSE, "STRESS_RESPONSE");
+  assert.equal(typeof required.IdentityOS, "function");
+});
+
+test("the base URL with and without its version", async () => {
+  for (const tail of ["", "/", "/v1", "/v1/"]) {
+    const each = new IdentityOS({ apiKey: server.keys.enterprise, baseUrl: server.url + tail });
+    assert.equal((await each.personas.list()).data.length, 12);
+  }
+});
+
+test("every method", async () => {
+  const initialConfig = { modeStrengths: { ORDER: 0.4, STRESS_RESPONSE: 0 }, energyLevel: 0.7, profile: { riskPosture: "moderate" } };
+  const one = await client.instances.create({ name: "Aria", description: "an agent", initialConfig });
+  assert.equal((await client.instances.get(one.id)).energyLevel, 0.7);
+  assert.equal((await client.instances.update(one.id, { description: "other" })).description, "other");
+  assert.ok((await client.instances.list({ limit: 100, sort: "name", order: "asc" })).data.some((row) => row.id === one.id));
+  assert.ok((await collect(client.instances.iterate())).some((row) => row.id === one.id));
+
+  const context = { someTool: "grep", other_tool: { innerName: 1 }, UPPER_Case: [{ aB: 1 }] };
+  const two = [{ modeTarget: Mode.ORDER, signalStrength: 0.6, context }, { modeTarget: "exploration", signalStrength: 0.4 }];
+  const simulated = await client.engine.simulate(one.id, two, { includeIntermediate: true });
+  const done = await client.engine.processBatch(one.id, two, { includeIntermediate: true });
+  assert.deepEqual([done.processedCount, done.states.length], [2, 2]);
+  assert.deepEqual(simulated.final.snapshot, done.final.snapshot);
+  assert.equal((await client.engine.processBatch(one.id, two)).final.snapshot.cycle, 4);
+  assert.equal((await client.engine.getSnapshot(one.id)).cycleCount, 4);
+  assert.equal((await client.engine.getContract(one.id, { explain: true })).explanation.length, 14);
+  const goal = await client.engine.assessGoal(one.id, { complexity: "low", requiredModes: [Mode.ORDER] });
+  assert.ok(["accept", "defer", "reject"].includes(goal.decision));
+  assert.deepEqual((await client.engine.getHistory(one.id)).data.at(-1).context, context);
+  const many = Array.from({ length: 100 }, () => ({ modeTarget: "STRESS_RESPONSE", signalStrength: 1 }));
+  for (let i = 0; i < 2; i++) await client.engine.processBatch(one.id, many);
+  const drift = await client.engine.getDrift(one.id);
+  assert.equal((await collect(client.engine.iterateDrift(one.id))).length, drift.pagination.total);
+  const sequence = (await collect(client.engine.iterateHistory(one.id))).map((row) => row.seq);
+  assert.deepEqual(sequence, Array.from({ length: 204 }, (_, i) => 204 - i));
+  assert.equal((await client.engine.reset(one.id, "initial")).cycle, 0);
+  const trail = await collect(client.engine.iterateAudit(one.id));
+  assert.deepEqual(trail.map((row) => row.record), [1, 2, 3, 4, 5, 6]);
+  assert.equal((await client.engine.audit(one.id, { limit: 2 })).data.length, 2);
+  assert.equal((await client.engine.verify(one.id)).verified, true);
+
+  const asked = await client.test.questions("v1");
+  const answers = Object.fromEntries(asked.questions.map((question) => [question.id, question.options[0].id]));
+  assert.equal((await client.test.submit("v1", answers, { instanceId: one.id })).instanceId, one.id);
+  const tested = await client.test.submit("v1", answers, { instanceName: "Tested" });
+  assert.ok((await client.personas.get(tested.matchedPersonas[0].id)).longDescription);
+  const open = await client.test.submit("v1", {}, { instanceId: one.id }).catch((error) => error);
+  assert.ok(open instanceof IncompleteTestError);
+  assert.deepEqual(open.missingQuestions, asked.questions.map((question) => question.id));
+
+  assert.equal((await client.instances.delete(one.id)).deleted, true);
+  await assert.rejects(client.instances.get(one.id), NotFoundError);
+});
+
+test("errors say what to mend", async () => {
+  const error = await client.engine.process("inst_0000000000000000", { modeTarget: "NONSENSE", signalStrength: 2 }).catch((e) => e);
+  assert.ok(error instanceof InvalidRequestError);
+  assert.deepEqual(error.problems.map((problem) => problem.field), ["mode_target", "signal_strength"]);
+  assert.deepEqual([error.field, error.reason], ["mode_target", "unknown_value"]);
+  const wrong = new IdentityOS({ apiKey: "idos_sk_wrong", baseUrl: server.url });
+  await assert.rejects(wrong.instances.list(), AuthenticationError);
+  assert.throws(() => new IdentityOS({ apiKey: "" }), ConfigurationError);
+  assert.throws(() => new IdentityOS({ apiKey: "k", baseUrl: "ftp://x" }), ConfigurationError);
+});
+
+test("a guard lets through what is allowed and nothing else", async () => {
+  const one = await client.instances.create({ name: "Aria" });
+  const contract = await client.engine.getContract(one.id);
+  assert.equal(contract.guard(contract.allowedActions[0], () => 7), 7);
+  assert.throws(() => contract.guard("override_rules", () => assert.fail("entered")), ActionNotAllowedError);
+});
+
+test("nothing secret is logged", async () => {
+  const lines = [];
+  const log = (line) => lines.push(line);
+  const talking = new IdentityOS({ apiKey: server.keys.enterprise, baseUrl: server.url, log });
+  await talking.instances.create({ name: "nobody's business" });
+  assert.match(lines[0], /^POST \/instances: 201/);
+  const all = lines.join() + JSON.stringify(talking) + String(talking);
+  assert.ok(!all.includes(server.keys.enterprise) && !all.includes("nobody's business"));
+});
+
+test("the example runs", () => {
+  const example = join(dirname(fileURLToPath(import.meta.url)), "../examples/guarded-agent.mjs");
+  const env = { ...process.env, IDENTITY_OS_API_KEY: server.keys.enterprise, IDENTITY_OS_BASE_URL: server.url };
+  const done = spawnSync(process.execPath, [example], { env, encoding: "utf8" });
+  assert.equal(done.status, 0, done.stderr);
+  assert.match(done.stdout, /not allowed/);
+  assert.match(done.stdout, /pauses/);
+});

@@ -1,0 +1,20 @@
+// The seed's snippet, type-checked in strict mode as a user's own code is.
+import { IdentityOS, InvalidRequestError, Mode, type Contract } from "@identity-os/sdk";
+
+export async function snippet(): Promise<Contract> {
+  const client = new IdentityOS({ apiKey: "idos_sk_xxx" });
+  const instance = await client.instances.create({ name: "Aria" });
+  const result = await client.engine.process(instance.id, {
+    modeTarget: Mode.EXPLORATION,
+    signalStrength: 0.8
+  });
+  for await (const row of client.engine.iterateHistory(instance.id)) {
+    const strength: number = row.signalStrength;
+    // @ts-expect-error A row has no such name.
+    row.signal_strength;
+    if (strength > 1) throw new InvalidRequestError(400, {}, null);
+  }
+  // @ts-expect-error A goal's complexity is one of four words.
+  await client.engine.assessGoal(instance.id, { complexity: "huge" });
+  return result.contract.guard("execute", () => result.contract);
+}
