@@ -16,7 +16,7 @@ export SAM_CLI_TELEMETRY := 0
 export AWS_DEFAULT_REGION ?= us-east-1
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-runtime prove integration test-sdks test-sdk-python test-sdk-typescript lint bench-behaviour bench-state bench-cost plots golden openapi validate planted build e2e deploy clean
+.PHONY: help run demo test test-runtime prove integration test-sdks test-sdk-python test-sdk-typescript test-sdk-legacy lint bench-behaviour bench-state bench-cost plots golden openapi validate planted build e2e deploy clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -76,13 +76,24 @@ integration: .venv/.ready ## races, faults and a soak on DynamoDB Local (needs J
 	  || { echo "the installation failed: check the network, then: rm -rf .venv-sdk, and make again" >&2; exit 1; }
 	@touch $@
 
-test-sdks: test-sdk-python test-sdk-typescript ## the SDKs as built and installed, against a running server and one that misbehaves
+test-sdks: test-sdk-python test-sdk-typescript test-sdk-legacy ## the SDKs as built and installed, against a running server and one that misbehaves
 
 test-sdk-python: .venv/.ready .venv-sdk/.ready
 	@rm -rf dist/python
 	@.venv-sdk/bin/python -m build --outdir dist/python sdks/python >/dev/null
 	@.venv-sdk/bin/pip install --quiet --disable-pip-version-check --force-reinstall dist/python/*.whl
 	@.venv-sdk/bin/python -m pytest -p no:cacheprovider sdks/python/tests
+
+.venv-legacy/.ready:
+	@$(PYTHON) -m venv .venv-legacy
+	@.venv-legacy/bin/pip install --quiet --disable-pip-version-check 'identity-os-sdk==0.9.0' 'pytest>=8.3,<10' \
+	  || { echo "the installation failed: check the network, then: rm -rf .venv-legacy, and make again" >&2; exit 1; }
+	@touch $@
+
+# The package leaves the connections of its synchronous form to the garbage collector, which Python warns of.
+test-sdk-legacy: .venv/.ready .venv-legacy/.ready
+	@.venv-legacy/bin/python -m pytest -p no:cacheprovider -W ignore::ResourceWarning \
+	  -W ignore::pytest.PytestUnraisableExceptionWarning sdks/legacy
 
 test-sdk-typescript: .venv/.ready
 	@command -v npm >/dev/null || { echo "Node.js 20 or later is needed" >&2; exit 1; }

@@ -14,6 +14,19 @@ def test_whatever_comes_the_answer_has_the_apis_shape(edge, seed):
     assert figures["accepted and processed"] > 5
 
 
+@pytest.mark.parametrize(
+    ("value", "field", "reason"),
+    [("1e999", "context", "out_of_range"), ("NaN", "body", "malformed_json"), ("1" * 5000, "body", "malformed_json")],
+)
+def test_a_number_that_json_cannot_carry_back(pro, value, field, reason):
+    one = pro.new_instance()
+    body = '{"mode_target": "ORDER", "signal_strength": 0.5, "context": {"deep": [' + value + "]}}"
+    response = pro.post(f"/instances/{one}/process", content=body, headers={"Content-Type": "application/json"})
+    assert response.status_code == 400
+    assert response.json()["details"] == {"field": field, "reason": reason}
+    assert pro.get(f"/instances/{one}/history").json()["pagination"]["total"] == 0
+
+
 @pytest.mark.parametrize(("extra", "status"), [(0, 200), (1, 400)])
 def test_a_context_of_8_kb_exactly_and_one_byte_more(pro, extra, status):
     one = pro.new_instance()

@@ -22,6 +22,7 @@ from identity_engine import canonical
 from identity_service import errors
 from identity_service.clock import now
 from identity_service.errors import ApiError
+from identity_service.legacy import Legacy
 from identity_service.limits import Meter
 from identity_service.log import logger
 from identity_service.principal import principal_of
@@ -43,6 +44,7 @@ def create_app(title: str) -> FastAPI:
     """The app of one function. Interactive docs come from the local edge, over all groups at once."""
     app = FastAPI(title=title, openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.add_middleware(Frame)
+    app.add_middleware(Legacy)
     app.add_exception_handler(HTTPException, _render)
     app.add_exception_handler(RequestValidationError, _render)
     return app

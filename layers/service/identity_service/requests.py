@@ -54,7 +54,7 @@ def _timestamp(text: str) -> str:
 def _context(context: dict[str, Any]) -> dict[str, Any]:
     try:
         size = len(canonical(context).encode())
-    except (ValueError, RecursionError):
+    except ValueError:
         raise _refuse("out_of_range", "holds a number that JSON cannot carry") from None
     if size > CONTEXT_LIMIT:
         raise _refuse("too_long", f"has {size} bytes as compact JSON; {CONTEXT_LIMIT} are allowed")
