@@ -2,7 +2,7 @@
 
 A request of the published package `identity-os-sdk` 0.9 (its User-Agent tells, or `Identity-OS-Version: 0.9`) is put into the
 API's form, served like any other, and its answer put into the form that the package reads: no envelope, `items`, lower-case
-modes, `stress_level`, `cycle_number`, errors as 422. For instances, engine and personas. What 0.9 wants and the API does not say:
+modes, `stress_level`, `cycle_number`, errors as 422. For instances, engine and personas. What 0.9 wants and the API lacks:
 `updated_at` in a list is `created_at`; a process answer's `cycle_count` is the engine's cycle; a reset reads the snapshot after
 itself, and so counts twice against the minute.
 """
