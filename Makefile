@@ -16,7 +16,7 @@ export SAM_CLI_TELEMETRY := 0
 export AWS_DEFAULT_REGION ?= us-east-1
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-runtime prove integration test-sdks test-sdk-python test-sdk-typescript test-sdk-legacy lint bench-behaviour bench-state bench-cost plots golden openapi validate planted build e2e deploy clean
+.PHONY: help run demo test test-runtime prove integration test-sdks test-sdk-python test-sdk-typescript test-sdk-legacy lint bench bench-counts bench-behaviour bench-state bench-cost plots golden openapi validate planted build e2e deploy clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -112,6 +112,16 @@ lint: .venv/.ready ## style, types, import directions
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
+
+.venv/.bench: .venv/.ready
+	@$(BIN)/pip install --quiet --disable-pip-version-check -e '.[bench]'
+	@touch $@
+
+bench: .venv/.bench .venv-sam/.ready ## every speed budget in one table (some minutes; alone on the machine, after make build)
+	@$(BIN)/python -m benchmarks.speed
+
+bench-counts: .venv/.ready ## the rows of make bench that no noise can change: calls, hops, bytes, imports
+	@$(BIN)/python -m benchmarks.speed counts
 
 bench-behaviour: .venv/.ready ## the guardrail comparison and the reference behaviours, as tables
 	@$(BIN)/python -m benchmarks.behaviour

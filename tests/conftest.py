@@ -61,6 +61,7 @@ class Caller:
     """One account, calling through the local edge."""
 
     def __init__(self, edge, plan):
+        self.edge = edge
         self.account_id = accounts.create_account(f"test {plan}", plan)
         self.key = accounts.create_key(self.account_id, "test").secret
         self.client = httpx.Client(transport=_InProcess(edge), base_url="http://edge/v1", headers=self.headers)

@@ -11,7 +11,7 @@ I/O. Import from here; the modules below are its own affair.
 """
 
 from identity_engine.arbitration import control_vector
-from identity_engine.codec import canonical, decode, encode, snapshot_id
+from identity_engine.codec import canonical, decode, encode, restore, snapshot_id
 from identity_engine.composites import persona_matches
 from identity_engine.config import CONFIG, ENGINE_VERSION, Config
 from identity_engine.contract import COMPLEXITIES, Contract, GoalAssessment, Reason, assess_goal, contract, explain
@@ -108,6 +108,7 @@ __all__ = [
     "profile_of",
     "question_ids",
     "reset",
+    "restore",
     "score",
     "snapshot_id",
     "snapshot_view",

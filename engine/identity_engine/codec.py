@@ -34,6 +34,7 @@ _PARTS: Final[dict[type, dict[str, type]]] = {
         "narrative": Narrative,
     },
 }
+_NO_PARTS: Final[dict[str, type]] = {}
 _FIELDS: Final[dict[type, tuple[str, ...]]] = {
     owner: tuple(field.name for field in fields(owner))
     for owner in {*_PARTS, *(part for parts in _PARTS.values() for part in parts.values())}
@@ -50,25 +51,32 @@ def encode(state: State) -> str:
     return canonical(_plain(state))
 
 
-def _plain(value: Any) -> Any:
-    names = _FIELDS.get(type(value))
-    return value if names is None else {name: _plain(getattr(value, name)) for name in names}
+def _plain(value: Any) -> dict[str, Any]:
+    owner = type(value)
+    plain = {name: getattr(value, name) for name in _FIELDS[owner]}
+    for name in _PARTS.get(owner, _NO_PARTS):
+        plain[name] = _plain(plain[name])
+    return plain
 
 
 def decode(text: str) -> State:
     """The state that `encode` wrote. ValueError, KeyError or TypeError when the text is no state."""
-    state: State = _built(State, json.loads(text))
+    return restore(json.loads(text))
+
+
+def restore(document: dict[str, Any]) -> State:
+    """The state in a parsed document, which is used up: for callers with a faster parser. KeyError or TypeError if none."""
+    state: State = _built(State, document)
     return state
 
 
 def _built(owner: type, document: dict[str, Any]) -> Any:
-    parts = _PARTS.get(owner, {})
-    return owner(
-        **{
-            name: _built(parts[name], value) if name in parts else tuple(value) if isinstance(value, list) else value
-            for name, value in document.items()
-        }
-    )
+    for name, part in _PARTS.get(owner, _NO_PARTS).items():
+        document[name] = _built(part, document[name])
+    for name, value in document.items():
+        if type(value) is list:
+            document[name] = tuple(value)
+    return owner(**document)
 
 
 def snapshot_id(encoded: str) -> str:

@@ -11,7 +11,7 @@ from typing import Final
 ENGINE_VERSION: Final = "1.0.0"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Config:
     """The engine's figures. Strengths, energy, stability and distances have no unit; durations are in cycles."""
 

@@ -19,7 +19,7 @@ from identity_engine.vocabulary import D0, D1, D2, D3
 def warm_strengths(strengths: Vector, coldness: Vector, config: Config = CONFIG) -> Vector:
     """Strengths with the start-up bias of their mean taken out, as far as `warm_cap` allows."""
     least = config.warm_cap
-    return tuple([v / max(1 - w, least) for v, w in zip(strengths, coldness, strict=True)])
+    return tuple([v / (1 - w if 1 - w > least else least) for v, w in zip(strengths, coldness, strict=True)])
 
 
 def distance(deviation: Vector) -> float:

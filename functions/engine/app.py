@@ -1,5 +1,9 @@
 """Engine operations: process, batch, simulate, snapshot, contract, goals, reset, history, drift, audit."""
 
+import identity_service.start  # noqa: F401
+
+# isort: split
+
 from collections.abc import Sequence
 from typing import Annotated, Any
 

@@ -1,5 +1,9 @@
 """Health: is the service up. No key, no limits, no table."""
 
+import identity_service.start  # noqa: F401
+
+# isort: split
+
 from fastapi import Response
 
 from identity_service.describe import describe

@@ -1,5 +1,9 @@
 """Instance management: create, list, get, update, delete."""
 
+import identity_service.start  # noqa: F401
+
+# isort: split
+
 from dataclasses import replace
 from typing import Annotated
 

@@ -1,5 +1,9 @@
 """The twelve personas."""
 
+import identity_service.start  # noqa: F401
+
+# isort: split
+
 from fastapi import Request, Response
 
 from identity_engine import PERSONA_BY_ID, PERSONAS

@@ -1,5 +1,9 @@
 """The personality test: its questions and its submission."""
 
+import identity_service.start  # noqa: F401
+
+# isort: split
+
 from typing import Annotated
 
 from fastapi import Query, Request, Response

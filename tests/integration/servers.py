@@ -9,6 +9,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from itertools import islice
+from uuid import uuid4
 
 import httpx
 
@@ -98,7 +99,11 @@ class Caller:
         return self._own.client.request(method, url, headers=headers, timeout=timeout, **arguments)
 
     def new_instance(self, name="Aria"):
-        response = self.call("POST", "/instances", {"name": name})
+        headers = {"Idempotency_Key": str(uuid4())}
+        for _ in range(10):
+            response = self.call("POST", "/instances", {"name": name}, **headers)
+            if response.status_code != 503:  # the network to DynamoDB may be a bad one
+                break
         assert response.status_code == 201, response.text
         return response.json()["data"]["id"]
 

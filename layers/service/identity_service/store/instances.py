@@ -13,7 +13,9 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, Generic, TypeVar
 
-from identity_engine import State, decode, edge, encode
+from pydantic_core import from_json
+
+from identity_engine import State, edge, encode, restore
 from identity_service.clock import iso
 from identity_service.store import retry, table
 from identity_service.store.accounts import account_key
@@ -67,7 +69,7 @@ class Head:
     @property
     def state(self) -> State:
         """The engine's state, decoded anew at each call."""
-        return decode(self.encoded)
+        return restore(from_json(self.encoded))
 
     def partition(self) -> str:
         """Partition key of everything that belongs to the instance."""

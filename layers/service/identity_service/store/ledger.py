@@ -204,6 +204,8 @@ def _last_before(place: Place, number: int) -> int:
 
     Numbers rise with keys, so it is a search by halves; its first guess is right where every record has one observation.
     """
+    if number == 1:
+        return 0
     low, high, best = 0, place.seq, 0
     middle = min(max(number - 2, 1), high)
     while low < high:

@@ -1,0 +1,71 @@
+"""Requests a second of the local server with DynamoDB Local behind it: one process, which serves one request at a time."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+
+import httpx
+
+from benchmarks.speed.story import observation
+from benchmarks.speed.table import Row
+
+ROOT = Path(__file__).parents[2]
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def rows(seconds: float = 10, clients: int = 4) -> list[Row]:
+    """Single observations from several clients, each with an instance of its own."""
+    what = f"local server on DynamoDB Local, {clients} clients: process"
+    if shutil.which("java") is None:
+        print(f"{what:<72} SKIPPED: needs Java")
+        return []
+    with tempfile.TemporaryDirectory() as folder:
+        port = free_port()
+        environment = os.environ | {"PORT": str(port), "IDENTITY_OS_LOCAL": folder, "DYNAMODB": "local"}
+        log = (Path(folder) / "log").open("w")
+        process = subprocess.Popen([sys.executable, "-m", "local"], cwd=ROOT, env=environment, stdout=log, stderr=log)
+        try:
+            url = f"http://127.0.0.1:{port}/v1"
+            for _ in range(1200):
+                with suppress(httpx.TransportError):
+                    if httpx.get(f"{url}/health").status_code == 200:
+                        break
+                time.sleep(0.1)
+            key = json.loads((Path(folder) / "keys.json").read_text())["enterprise"]
+            end = time.monotonic() + seconds
+            with ThreadPoolExecutor(clients) as pool:
+                times = [t for part in pool.map(lambda _: _client(url, key, end), range(clients)) for t in part]
+        finally:
+            process.terminate()
+            process.wait()
+            log.close()
+    times.sort()
+    return [
+        Row(what, len(times) / seconds, None, "req/s"),
+        Row("  half of them within", times[len(times) // 2] * 1000, None, "ms"),
+        Row("  99 of 100 within", times[len(times) * 99 // 100] * 1000, None, "ms"),
+    ]
+
+
+def _client(url: str, key: str, end: float) -> list[float]:
+    times = []
+    with httpx.Client(headers={"Authorization": f"Bearer {key}"}) as client:
+        instance = client.post(f"{url}/instances", json={"name": "load"}).raise_for_status().json()["data"]["id"]
+        while (start := time.monotonic()) < end:
+            client.post(f"{url}/instances/{instance}/process", json=observation(len(times))).raise_for_status()
+            times.append(time.monotonic() - start)
+    return times

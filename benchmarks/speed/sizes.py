@@ -1,0 +1,66 @@
+"""Sizes: what `make build` made for Lambda, modules that a cold start imports, the state over cycles."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+from random import Random
+
+from benchmarks.speed.table import Row
+from identity_engine import Observation, birth, encode, process
+
+ROOT = Path(__file__).parents[2]
+BUILD = ROOT / ".aws-sam" / "build"
+#: Bytes of each zip at the most: what it is, and a tenth more.
+ZIPS = {"Dependencies": 0, "EngineLayer": 0, "ServiceLayer": 0, "functions": 0}
+#: What no function may import at its start: it costs more than it gives there.
+UNWANTED = ("boto3", "aws_xray_sdk", "aws_lambda_powertools", "pydantic.v1")
+
+
+def import_rows() -> list[Row]:
+    """Modules that importing the process function and making its client brings in."""
+    code = (
+        "import sys; import functions.engine.app; from identity_service.store import table; table.client(); "
+        f"print(len(sys.modules), sum(bool(sys.modules.get(name)) for name in {UNWANTED!r}))"
+    )
+    paths = os.pathsep.join(map(str, (ROOT, ROOT / "engine", ROOT / "layers/service")))
+    environment = os.environ | {"PYTHONPATH": paths, "AWS_DEFAULT_REGION": "us-east-1"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    modules, unwanted = map(int, done.stdout.split())
+    return [
+        Row("process function: modules imported", modules, 1000, "modules", exact=True),
+        Row("process function: modules that it must not import", unwanted, 0, "modules", ", ".join(UNWANTED), exact=True),
+    ]
+
+
+def state_rows(cycles: int) -> list[Row]:
+    """Bytes of the state at cycle 100 and after many; floats differ by some digits, and counters have more of them."""
+    random, state, bytes_at = Random(1), birth(), {}
+    for cycle in range(1, cycles + 1):
+        state, _ = process(state, Observation(random.randrange(7), random.random(), random.random()))
+        if cycle in (100, cycles):
+            bytes_at[cycle] = len(encode(state))
+    how = f"{bytes_at[cycles]:,} / {bytes_at[100]:,} bytes"
+    return [Row(f"state at cycle {cycles:,} / at cycle 100", bytes_at[cycles] / bytes_at[100], 1.02, "x", how, exact=True)]
+
+
+def build_rows() -> list[Row]:
+    """Zips of the layers and of a function, as Lambda gets them."""
+    if not BUILD.is_dir():
+        print(f"{'sizes of layers and functions':<72} SKIPPED: nothing is built (make build)")
+        return []
+    found = []
+    for name, budget in ZIPS.items():
+        folder = BUILD / name if name != "functions" else min(BUILD.glob("Engine*Function"), default=BUILD)
+        with tempfile.TemporaryFile() as file:
+            with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+                whole = 0
+                for path in sorted(folder.rglob("*")):
+                    if path.is_file():
+                        archive.write(path, path.relative_to(folder))
+                        whole += path.stat().st_size
+            packed = file.tell()
+        found.append(Row(f"{name}: zip", packed / 1024, budget, "KiB", f"{whole / 1024:,.0f} KiB unpacked", exact=True))
+    return found

@@ -1,0 +1,76 @@
+"""One instance with a past on the embedded table: the events that Lambda would get about it, and the calls that they make."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from benchmarks.speed.stub import Calls
+from identity_service.store import table as seam
+from local import dynamodb
+from local.edge import Edge
+from tests.conftest import Caller
+
+EVENTS = Path(__file__).parents[2] / "events"
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """A caller through the local edge, and its instance of 500 observations."""
+
+    caller: Caller
+    instance: str
+
+    def event(self, name: str) -> dict[str, Any]:
+        """The event of that name in events/, about this instance."""
+        event: dict[str, Any] = json.loads((EVENTS / f"{name}.json").read_text())
+        known = event.get("pathParameters")
+        if known and "instance_id" in known:
+            event["path"] = event["path"].replace(known["instance_id"], self.instance)
+            known["instance_id"] = self.instance
+        if "authorizer" in event.get("requestContext", {}):
+            event["requestContext"]["authorizer"]["account_id"] = self.caller.account_id
+        if "authorizationToken" in event:
+            event["authorizationToken"] = f"Bearer {self.caller.key}"
+        return event
+
+
+def observation(number: int) -> dict[str, Any]:
+    """A turn of an agent that works."""
+    mode = ("ORDER", "PERCEPTION", "EXPLORATION")[number % 3]
+    return {"mode_target": mode, "signal_strength": 0.6, "context": {"turn": 17, "tool": "search", "outcome": "ok"}}
+
+
+@contextmanager
+def told() -> Iterator[Story]:
+    """The story, for as long as the block runs."""
+    with dynamodb.running("embedded"):
+        caller = Caller(Edge(), "enterprise")
+        instance = caller.new_instance()
+        for _ in range(5):
+            caller.post(
+                f"/instances/{instance}/process/batch", json={"observations": [observation(i) for i in range(100)]}
+            ).raise_for_status()
+        yield Story(caller, instance)
+
+
+def recorded(request: Callable[[], httpx.Response]) -> Calls:
+    """The DynamoDB calls that the request makes."""
+    calls: Calls = []
+    call = seam._call
+
+    def heard(operation: str, *, repeatable: bool = True, **arguments: Any) -> Any:
+        answer = call(operation, repeatable=repeatable, **arguments)
+        calls.append((operation, arguments, {name: value for name, value in answer.items() if name != "ResponseMetadata"}))
+        return answer
+
+    seam._call = heard
+    try:
+        request().raise_for_status()
+    finally:
+        seam._call = call
+    return calls
