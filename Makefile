@@ -153,6 +153,8 @@ planted: .venv/.ready .venv-sam/.ready .venv-checkov/.ready ## plant a mistake o
 build: .venv-sam/.ready ## sam build, for RUNTIME and ARCHITECTURE whatever this machine has
 	@find functions -name __pycache__ -prune -exec rm -rf {} +
 	@PATH="$(CURDIR)/$(SAM):$$PATH" $(SAM)/sam build --parameter-overrides Runtime=$(RUNTIME) Architecture=$(ARCHITECTURE)
+	@$(RUNTIME) -c '' 2>/dev/null || echo "NOTE: $(RUNTIME) is not on this machine, so the layers have no bytecode:" \
+	  "a cold start takes about three times as long. Install it before you deploy for others." >&2
 
 e2e: .venv/.ready .venv-sam/.ready ## the API over sam local start-api and DynamoDB Local, in containers (needs a container engine and Java)
 	@$(BIN)/python -m tests.e2e

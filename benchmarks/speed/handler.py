@@ -3,14 +3,19 @@
 The bare one has the client that `botocore.session.get_session().create_client("dynamodb")` gives; DynamoDB is a stub.
 """
 
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import botocore.session
 from fastapi import Request, Response
 
 from benchmarks.speed.ratio import compare, fastest
-from benchmarks.speed.story import recorded, told
-from benchmarks.speed.stub import stub
+from benchmarks.speed.story import observation, recorded, told
+from benchmarks.speed.stub import Calls, stub
 from benchmarks.speed.table import Row
 from functions.engine import app as engine
 from identity_service.frame import create_app, lambda_handler
@@ -19,10 +24,7 @@ from identity_service.store import table as seam
 
 def rows() -> list[Row]:
     """Handler against bare calls; what the client's settings, FastAPI and Mangum are in it."""
-    with told() as story:
-        calls = recorded(lambda: story.caller.process(story.instance, "EXPLORATION"))
-        event = story.event("engine_process")
-    seam.client.cache_clear()
+    event, calls = _requests()[1]
     plain, lean = botocore.session.get_session().create_client("dynamodb"), seam.client()
     for client in (plain, lean):
         stub(client, calls)
@@ -31,13 +33,11 @@ def rows() -> list[Row]:
         for operation, arguments, _ in calls:
             getattr(client, operation)(**arguments)
 
-    def whole() -> Any:
-        return engine.handler(event, None)
-
-    assert whole()["statusCode"] == 200
+    assert engine.handler(event, None)["statusCode"] == 200
     # One by one, since requests come to a handler one by one: a loop over the same call flatters it.
-    ratio, micro, base = compare(whole, lambda: bare(plain), rounds=1000, inner=1)
-    leaner, lean_micro, _ = compare(lambda: bare(lean), lambda: bare(plain), rounds=1000, inner=1)
+    with _one_core():
+        ratio, micro, base = compare(lambda: engine.handler(event, None), lambda: bare(plain), rounds=1000, inner=1)
+        leaner, lean_micro, _ = compare(lambda: bare(lean), lambda: bare(plain), rounds=1000, inner=1)
 
     app = create_app("nothing")
 
@@ -46,10 +46,53 @@ def rows() -> list[Row]:
         return Response(b"{}", media_type="application/json")
 
     empty = lambda_handler(app)
-    seam.client.cache_clear()
     nothing_micro = fastest(lambda: empty(event, None))
+    seam.client.cache_clear()
     return [
         Row("process handler / the same three botocore calls", ratio, 1.35, "x", f"{micro:.0f} us / {base:.0f} us"),
         Row("  the three calls with our client / with a plain one", leaner, None, "x", f"{lean_micro:.0f} us / {base:.0f} us"),
         Row("  FastAPI, Mangum and the frame around nothing", nothing_micro, None, "us"),
     ]
+
+
+def microseconds() -> dict[int, float]:
+    """What the handler takes on one core for one observation and for a hundred, without DynamoDB's part."""
+    found = {}
+    for count, (event, calls) in _requests().items():
+        seam.client.cache_clear()
+        stub(seam.client(), calls)
+        with _one_core():
+            found[count] = fastest(lambda: engine.handler(event, None), inner=10)  # noqa: B023
+    seam.client.cache_clear()
+    return found
+
+
+def _requests() -> dict[int, tuple[dict[str, Any], Calls]]:
+    """Event and calls of one observation and of a hundred."""
+    hundred = {"observations": [observation(i) for i in range(100)]}
+    with told() as story:
+        path = f"/instances/{story.instance}/process"
+        found = {1: (story.event("engine_process"), recorded(lambda: story.caller.post(path, json=observation(0))))}
+        batch = story.event("engine_batch") | {"body": json.dumps(hundred)}
+        found[100] = (batch, recorded(lambda: story.caller.post(f"{path}/batch", json=hundred)))
+    seam.client.cache_clear()
+    return found
+
+
+@contextmanager
+def _one_core() -> Iterator[None]:
+    """As Lambda has it: at 1,024 MB a function gets 0.58 of a core."""
+    if not hasattr(os, "sched_setaffinity"):  # no Linux
+        yield
+        return
+    cores = os.sched_getaffinity(0)
+    _pin({max(cores)})
+    try:
+        yield
+    finally:
+        _pin(cores)
+
+
+def _pin(cores: set[int]) -> None:
+    for thread in Path("/proc/self/task").iterdir():
+        os.sched_setaffinity(int(thread.name), cores)
