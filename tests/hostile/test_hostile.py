@@ -27,6 +27,14 @@ def test_a_number_that_json_cannot_carry_back(pro, value, field, reason):
     assert pro.get(f"/instances/{one}/history").json()["pagination"]["total"] == 0
 
 
+@pytest.mark.parametrize("body", ["[" * 100_000, "[]", "null", "", "NaN", '{"observations": [1]}', '"\\ud800"'])
+def test_a_batch_as_client_0_9_sends_it_is_refused_in_its_shape(pro, body):
+    path = f"/instances/{pro.new_instance()}/process/batch?include_intermediate=true"
+    response = pro.post(path, content=body, headers={"Identity-OS-Version": "0.9", "Content-Type": "application/json"})
+    assert response.status_code == 422
+    assert response.json()["code"] == "invalid_request"
+
+
 @pytest.mark.parametrize(("extra", "status"), [(0, 200), (1, 400)])
 def test_a_context_of_8_kb_exactly_and_one_byte_more(pro, extra, status):
     one = pro.new_instance()

@@ -14,6 +14,7 @@ from contextlib import suppress
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode
 
+from pydantic_core import from_json
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -103,7 +104,7 @@ def _asked(scope: Scope, body: bytes) -> tuple[Scope, bytes]:
     if scope["path"].endswith("/process/batch") and "include_intermediate" in query:
         wanted = query.pop("include_intermediate") == "true"
         with suppress(TypeError, ValueError):  # what is no object is refused as it came
-            body = json.dumps(json.loads(body) | {"include_intermediate": wanted}).encode()
+            body = json.dumps(from_json(body) | {"include_intermediate": wanted}).encode()
     if scope["path"].endswith("/drift") and "type" in query:
         query["level"] = query.pop("type").partition("_")[0]
     headers = [(name, value) for name, value in scope["headers"] if name.lower() != b"content-length"]
