@@ -27,6 +27,7 @@ AUDIT: Final = (*PYTEST, "tests/api/test_audit.py")
 RECONCILE: Final = (*PYTEST, "tests/api/test_reconcile.py")
 CALLERS: Final = (*PYTEST, "tests/api/test_callers.py")
 HOSTILE: Final = (*PYTEST, "tests/hostile")
+COUNTS: Final = (".venv/bin/python", "-m", "benchmarks.speed", "counts")
 SERVICE: Final = "layers/service/identity_service"
 STORE: Final = f"{SERVICE}/store"
 
@@ -70,6 +71,9 @@ MISTAKES: Final = [
     ("a failure in a failure", f"{SERVICE}/frame.py", "except Exception:  # the error", "except KeyError:  #", CALLERS),
     ("a number beyond JSON", f"{SERVICE}/requests.py", "    except ValueError:", "    except KeyError:", HOSTILE),
     ("a byte too many", f"{SERVICE}/requests.py", "CONTEXT_LIMIT = 8_192", "CONTEXT_LIMIT = 8_193", HOSTILE),
+    ("a parser without a limit", f"{SERVICE}/legacy.py", "from_json(body) |", "json.loads(body) |", HOSTILE),
+    ("a search for nothing", f"{STORE}/ledger.py", "if number == 1:", "if number == 0:", COUNTS),
+    ("an import that nobody needs", f"{SERVICE}/start.py", "import gc\n", "import gc\nimport boto3\n", COUNTS),
     ("an OpenAPI document out of date", "docs/openapi.json", "Content Too Large", "Too Large", OPENAPI),
 ]  # fmt: skip
 
@@ -100,7 +104,7 @@ def main() -> int:
 
 
 def _copy(copy: Path) -> None:
-    for name in ("tests", "functions", "layers", "engine", "local", "cli", "events", "docs"):
+    for name in ("tests", "functions", "layers", "engine", "local", "cli", "events", "docs", "benchmarks"):
         shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("template.yaml", "samconfig.toml", "pyproject.toml", "Makefile", ".checkov.yaml"):
         shutil.copy(ROOT / name, copy / name)
