@@ -154,7 +154,7 @@ build: .venv-sam/.ready ## sam build, for RUNTIME and ARCHITECTURE whatever this
 	@find functions -name __pycache__ -prune -exec rm -rf {} +
 	@PATH="$(CURDIR)/$(SAM):$$PATH" $(SAM)/sam build --parameter-overrides Runtime=$(RUNTIME) Architecture=$(ARCHITECTURE)
 	@$(RUNTIME) -c '' 2>/dev/null || echo "NOTE: $(RUNTIME) is not on this machine, so the layers have no bytecode:" \
-	  "a cold start takes about three times as long. Install it before you deploy for others." >&2
+	  "a cold start takes two thirds longer. Install it before you deploy for others." >&2
 
 e2e: .venv/.ready .venv-sam/.ready ## the API over sam local start-api and DynamoDB Local, in containers (needs a container engine and Java)
 	@$(BIN)/python -m tests.e2e

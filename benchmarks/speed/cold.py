@@ -6,6 +6,7 @@ Under the Lambda runtime interface emulator, which ships inside aws-sam-cli, the
 import json
 import os
 import platform
+import shutil
 import statistics
 import subprocess
 import sys
@@ -67,6 +68,11 @@ def handler(event, context):
     assert answer.get("statusCode", 200) == 200, answer
     return {"statusCode": 200}
 """
+#: What the layers hold.
+_LAYERS = (
+    "identity_engine", "identity_service", "annotated_doc", "annotated_types", "anyio", "aws_lambda_powertools", "fastapi",
+    "idna", "mangum", "pydantic", "pydantic_core", "starlette", "typing_extensions", "typing_inspection",
+)  # fmt: skip
 _TIMED = "import time; start = time.perf_counter()\n{}\nhandler({{}}, None)\nprint(time.perf_counter() - start)"
 
 
@@ -81,14 +87,15 @@ def rows(rounds: int = 7) -> list[Row]:
             budget = 0.65 if name == "engine" else None
             how = f"{min(ours) * 1000:.0f} ms / {min(plain) * 1000:.0f} ms"
             found.append(Row(f"cold start: {name}, import and first request / plain imports", ratio, budget, "x", how))
+        sources = _sources(Path(folder) / "sources")
         bytecode = _pairs(
-            lambda: _process(OURS, "engine", stories["engine"], bytecode=False),
+            lambda: _process(OURS, "engine", stories["engine"], sources),
             lambda: _process(OURS, "engine", stories["engine"]),
             3,
         )
         ratio = statistics.median(one / other for one, other in zip(*bytecode, strict=True))
         how = f"{min(bytecode[0]) * 1000:.0f} ms / {min(bytecode[1]) * 1000:.0f} ms"
-        found.append(Row("cold start: engine without bytecode / with it", ratio, None, "x", how))
+        found.append(Row("cold start: engine, layers without bytecode / with it", ratio, None, "x", how))
         found += _emulated(Path(folder), stories["engine"], rounds)
     return found
 
@@ -106,8 +113,22 @@ def _write(path: Path, story: Story, function: str) -> Path:
     return path
 
 
-def _environment(function: str, story: Path, bytecode: bool = True) -> dict[str, str]:
-    paths = (ROOT, ROOT / "engine", ROOT / "layers/service")
+def _sources(folder: Path) -> Path:
+    """The layers' packages without their bytecode; Python's own and botocore come with theirs, in Lambda as here."""
+    for name in _LAYERS:
+        origin = find_spec(name)
+        assert origin is not None
+        assert origin.origin is not None
+        where = Path(origin.origin)
+        if where.name == "__init__.py":
+            shutil.copytree(where.parent, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(where, folder / where.name)
+    return folder
+
+
+def _environment(function: str, story: Path, sources: Path | None = None) -> dict[str, str]:
+    paths = (*([sources] if sources else []), ROOT, ROOT / "engine", ROOT / "layers/service")
     set_here = {
         "FUNCTION": function,
         "STORY": str(story),
@@ -117,16 +138,16 @@ def _environment(function: str, story: Path, bytecode: bool = True) -> dict[str,
         "PYDANTIC_DISABLE_PLUGINS": "__all__",  # as template.yaml has it
         "LAMBDA_TASK_ROOT": str(ROOT),  # else Tracer believes that it is not in Lambda, and does nothing
     }
-    if not bytecode:
-        set_here |= {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONPYCACHEPREFIX": str(story.parent / "none")}
+    if sources:
+        set_here["PYTHONDONTWRITEBYTECODE"] = "1"
     return os.environ | set_here
 
 
-def _process(code: str, function: str, story: Path, bytecode: bool = True) -> float:
+def _process(code: str, function: str, story: Path, sources: Path | None = None) -> float:
     """Seconds from the first import to the first answer."""
     done = subprocess.run(
         [sys.executable, "-c", _TIMED.format(code)],
-        env=_environment(function, story, bytecode), cwd=story.parent, capture_output=True, text=True, check=False,
+        env=_environment(function, story, sources), cwd=story.parent, capture_output=True, text=True, check=False,
     )  # fmt: skip
     if done.returncode:
         raise RuntimeError(done.stderr)
