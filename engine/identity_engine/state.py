@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from identity_engine.config import CONFIG, ENGINE_VERSION
 from identity_engine.memory import Memory, first_memory
 from identity_engine.values import ZERO, Drift, Profile, Vector
-from identity_engine.vocabulary import BASELINE, LOW
+from identity_engine.vocabulary import BASELINE, LOW, STRESS_RESPONSE
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,11 @@ class State:
 
 
 def birth(profile: Profile = Profile(), strengths: Vector = ZERO, energy: float = CONFIG.energy_start) -> State:
-    """The state of a new agent. `strengths` in -1..1 are warm: drift takes them at their word. `energy` in 0..1."""
-    coldness = tuple(0.0 if v else 1.0 for v in strengths)
-    rest = RestPoint(strengths, coldness, energy, None)
+    """The state of a new agent. `strengths` in -1..1 are warm: drift takes them at their word. `energy` in 0..1.
+
+    Who is born under stress has no stable past: a rollback puts back the rest of its birth but not the stress.
+    """
+    calm = strengths if abs(strengths[STRESS_RESPONSE]) < CONFIG.stress_med else (*strengths[:STRESS_RESPONSE], 0.0)
+    coldness, rested = (tuple(0.0 if v else 1.0 for v in vector) for vector in (strengths, calm))
+    rest = RestPoint(calm, rested, energy, None)
     return State(profile, strengths, energy, strengths, coldness, energy, rest, first_memory(strengths, energy))

@@ -146,3 +146,11 @@ def test_R12_calm_always_ends_stress(state, signals):
     stressed = process_all(state, [Observation(6, 1.0)] * 10)[-1][0]
     calm = process_all(stressed, [Observation(0, signal / 2, 0.1) for signal in signals])
     assert calm[-1][0].stress == 0
+
+
+def test_R12_no_rollback_to_the_stress_of_a_birth():
+    profile = Profile(tuple(range(6)), (), "seeking", "conservative", "fragile", "strict", "strict")
+    state = process_all(birth(profile, (1.0, *[0.0] * 5, 1.0), 0.0), [Observation(6, 1.0)] * 10)[-1][0]
+    calm = process_all(state, [Observation(0, 0.0, 0.1)] * 400)
+    assert any(drift.rolled_back for _, drift in calm)
+    assert {after.stress for after, _ in calm[100:]} == {0}
