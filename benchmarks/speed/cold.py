@@ -19,10 +19,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from benchmarks.speed.load import free_port
 from benchmarks.speed.story import Story, recorded, told
 from benchmarks.speed.stub import Calls
 from benchmarks.speed.table import Row
+from local.dynamodb import free_port
 
 ROOT = Path(__file__).parents[2]
 #: The request that each function answers first; purge has none, it reads the table's stream.
@@ -184,7 +184,7 @@ def _machine() -> str:
 def _emulate(emulator: Path, module: str, folder: Path, story: Path) -> float:
     """Seconds from the emulator's start to the first answer."""
     emulator.chmod(emulator.stat().st_mode | 0o111)
-    port, api = free_port(), free_port()
+    port, api = free_port(0), free_port(0)
     environment = _environment("engine", story)
     environment["PYTHONPATH"] += os.pathsep + str(folder)
     environment["AWS_LAMBDA_FUNCTION_NAME"] = "bench"

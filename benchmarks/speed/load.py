@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -16,15 +15,9 @@ import httpx
 
 from benchmarks.speed.story import observation
 from benchmarks.speed.table import Row
+from local.dynamodb import free_port
 
 ROOT = Path(__file__).parents[2]
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def rows(seconds: float = 10, clients: int = 4) -> list[Row]:
@@ -34,7 +27,7 @@ def rows(seconds: float = 10, clients: int = 4) -> list[Row]:
         print(f"{what:<72} SKIPPED: needs Java")
         return []
     with tempfile.TemporaryDirectory() as folder:
-        port = free_port()
+        port = free_port(0)
         environment = os.environ | {"PORT": str(port), "IDENTITY_OS_LOCAL": folder, "DYNAMODB": "local"}
         log = (Path(folder) / "log").open("w")
         process = subprocess.Popen([sys.executable, "-m", "local"], cwd=ROOT, env=environment, stdout=log, stderr=log)
