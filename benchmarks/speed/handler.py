@@ -72,9 +72,14 @@ def _requests() -> dict[int, tuple[dict[str, Any], Calls]]:
     hundred = {"observations": [observation(i) for i in range(100)]}
     with told() as story:
         path = f"/instances/{story.instance}/process"
-        found = {1: (story.event("engine_process"), recorded(lambda: story.caller.post(path, json=observation(0))))}
+        found = {
+            1: (
+                story.event("engine_process"),
+                recorded(lambda: story.caller.post(path, json=observation(0)).raise_for_status()),
+            )
+        }
         batch = story.event("engine_batch") | {"body": json.dumps(hundred)}
-        found[100] = (batch, recorded(lambda: story.caller.post(f"{path}/batch", json=hundred)))
+        found[100] = (batch, recorded(lambda: story.caller.post(f"{path}/batch", json=hundred).raise_for_status()))
     seam.client.cache_clear()
     return found
 
