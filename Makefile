@@ -16,7 +16,7 @@ export SAM_CLI_TELEMETRY := 0
 export AWS_DEFAULT_REGION ?= us-east-1
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-runtime prove integration test-sdks test-sdk-python test-sdk-typescript test-sdk-legacy lint bench bench-counts bench-behaviour bench-state bench-cost plots golden openapi validate planted build e2e deploy clean
+.PHONY: help run demo test test-runtime prove integration test-sdks test-sdk-python test-sdk-typescript test-sdk-legacy lint bench bench-counts bench-behaviour bench-cost plots golden openapi validate planted build e2e deploy clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -126,9 +126,6 @@ bench-counts: .venv/.ready ## the rows of make bench that no noise can change: c
 bench-behaviour: .venv/.ready ## the guardrail comparison and the reference behaviours, as tables
 	@$(BIN)/python -m benchmarks.behaviour
 
-bench-state: .venv/.ready ## size of the state at 100 and at 1,000,000 cycles (some minutes)
-	@$(BIN)/python -m benchmarks.state_size
-
 bench-cost: .venv/.ready ## what a million cycles cost on AWS, item by item
 	@$(BIN)/python -m benchmarks.cost
 
@@ -154,7 +151,7 @@ build: .venv-sam/.ready ## sam build, for RUNTIME and ARCHITECTURE whatever this
 	@find functions -name __pycache__ -prune -exec rm -rf {} +
 	@PATH="$(CURDIR)/$(SAM):$$PATH" $(SAM)/sam build --parameter-overrides Runtime=$(RUNTIME) Architecture=$(ARCHITECTURE)
 	@$(RUNTIME) -c '' 2>/dev/null || echo "NOTE: $(RUNTIME) is not on this machine, so the layers have no bytecode:" \
-	  "a cold start takes two thirds longer. Install it before you deploy for others." >&2
+	  "a cold start takes 1.8 times as long. Install it before you deploy for others." >&2
 
 e2e: .venv/.ready .venv-sam/.ready ## the API over sam local start-api and DynamoDB Local, in containers (needs a container engine and Java)
 	@$(BIN)/python -m tests.e2e
