@@ -20,6 +20,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -108,8 +109,8 @@ def rows(rounds: int = 7) -> list[Row]:
             found.append(
                 _pairs(
                     f"cold start: {name}, with first request / plain imports",
-                    lambda: _process(OURS, name, path, [shipped]),  # noqa: B023
-                    lambda: _process(PLAIN, name, path, [sources]),  # noqa: B023
+                    partial(_process, OURS, name, path, [shipped]),
+                    partial(_process, PLAIN, name, path, [sources]),
                     rounds,
                     BUDGET if name == "engine" else None,
                 )
@@ -118,16 +119,16 @@ def rows(rounds: int = 7) -> list[Row]:
         found.append(
             _pairs(
                 "cold start: engine / plain, both with bytecode",
-                lambda: _process(OURS, "engine", engine),
-                lambda: _process(PLAIN, "engine", engine),
+                partial(_process, OURS, "engine", engine),
+                partial(_process, PLAIN, "engine", engine),
                 rounds,
             )
         )
         found.append(
             _pairs(
                 "cold start: engine / plain, both without bytecode",
-                lambda: _process(OURS, "engine", engine, [sources, shipped]),
-                lambda: _process(PLAIN, "engine", engine, [sources]),
+                partial(_process, OURS, "engine", engine, [sources, shipped]),
+                partial(_process, PLAIN, "engine", engine, [sources]),
                 rounds,
             )
         )
@@ -220,8 +221,8 @@ def _emulated(folder: Path, stories: dict[str, Path], rounds: int, shipped: Path
     return [
         _pairs(
             what.format(name),
-            lambda: _emulate(found[0], "bench_ours", name, path, shipped),  # noqa: B023
-            lambda: _emulate(found[0], "bench_plain", name, path, sources),  # noqa: B023
+            partial(_emulate, found[0], "bench_ours", name, path, shipped),
+            partial(_emulate, found[0], "bench_plain", name, path, sources),
             rounds,
         )
         for name, path in stories.items()
