@@ -28,6 +28,7 @@ RECONCILE: Final = (*PYTEST, "tests/api/test_reconcile.py")
 CALLERS: Final = (*PYTEST, "tests/api/test_callers.py")
 HOSTILE: Final = (*PYTEST, "tests/hostile")
 COUNTS: Final = (".venv/bin/python", "-m", "benchmarks.speed", "counts")
+HOUSE: Final = (*PYTEST, "tests/unit/test_house.py", "-k", "layers")
 SERVICE: Final = "layers/service/identity_service"
 STORE: Final = f"{SERVICE}/store"
 
@@ -72,6 +73,7 @@ MISTAKES: Final = [
     ("a number beyond JSON", f"{SERVICE}/requests.py", "    except ValueError:", "    except KeyError:", HOSTILE),
     ("a byte too many", f"{SERVICE}/requests.py", "CONTEXT_LIMIT = 8_192", "CONTEXT_LIMIT = 8_193", HOSTILE),
     ("a parser without a limit", f"{SERVICE}/legacy.py", "from_json(body) |", "json.loads(body) |", HOSTILE),
+    ("bytecode with a date", "layers/service/Makefile", "unchecked-hash", "timestamp", HOUSE),
     ("a search for nothing", f"{STORE}/ledger.py", "if number == 1:", "if number == 0:", COUNTS),
     ("an import that nobody needs", f"{SERVICE}/start.py", "import gc\n", "import gc\nimport boto3\n", COUNTS),
     ("an OpenAPI document out of date", "docs/openapi.json", "Content Too Large", "Too Large", OPENAPI),
