@@ -9,6 +9,7 @@ IDENTITY_OS_DOCS_ENABLED    true: Swagger UI at /docs, ReDoc at /redoc
 
 import asyncio
 import os
+import signal
 import socket
 import sys
 from contextlib import suppress
@@ -33,8 +34,10 @@ def main() -> int:
             probe.bind((host, port))
         except OSError as error:
             return _fail(f"port {port} is not free ({error.strerror}): stop what uses it, or PORT={port + 1} make run")
+    # `kill` as Ctrl-C: what was started is stopped, DynamoDB Local too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        with dynamodb.running(os.environ.get("DYNAMODB", "embedded")):
+        with suppress(KeyboardInterrupt), dynamodb.running(os.environ.get("DYNAMODB", "embedded")):
             _serve(host, port)
     except dynamodb.Unusable as error:
         return _fail(str(error))
@@ -53,8 +56,7 @@ def _serve(host: str, port: int) -> None:
         uvicorn.Config(edge, host, port, log_level="warning", access_log=False, lifespan="off", server_header=False)
     )
     # Everything runs on this one event loop and blocks it, as a Lambda container serves one request at a time.
-    with suppress(KeyboardInterrupt):
-        asyncio.run(server.serve())
+    asyncio.run(server.serve())
 
 
 def _welcome(port: int, keys: dict[str, str]) -> None:

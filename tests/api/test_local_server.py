@@ -103,6 +103,16 @@ def test_a_keep_alive_connection_survives_a_body_that_is_too_large(server):
         assert client.get("/v1/personas").status_code == 200
 
 
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_stopping_it_undoes_what_it_started(how, data):
+    process = start(PORT=str(free_port()), PYTHONUNBUFFERED="1", IDENTITY_OS_LOCAL=str(data))
+    while "Aria" not in process.stdout.readline():
+        assert process.poll() is None
+    process.send_signal(how)
+    out, err = process.communicate(timeout=20)
+    assert (process.returncode, out.strip(), err) == (0, "stopped", "")
+
+
 @pytest.mark.parametrize(
     ("environment", "says"),
     [
