@@ -11,7 +11,7 @@ def now() -> float:
 
 def iso(moment: float) -> str:
     """ISO 8601 in UTC to the second, as the seed shows it: 2026-03-24T10:15:30Z."""
-    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return datetime.fromtimestamp(int(moment), UTC).isoformat()[:19] + "Z"
 
 
 def parse_iso(text: str) -> str:

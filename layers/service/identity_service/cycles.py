@@ -109,11 +109,10 @@ def _answered(change: Change[Any], body: bytes, claim: Claim | None) -> Change[b
 
 def _processed(head: Head, observations: Sequence[ObservationIn], moment: float, month: str) -> Change[list[Step]]:
     results = process_all(head.state, [o.observation() for o in observations])
-    steps = [Step(head.id, state, drift) for state, drift in results]
-    state = steps[-1].state
+    state, drift = results[-1]
     encoded = encode(state)
     snapshot = snapshot_answer(head.id, state, encoded)
-    steps[-1] = replace(steps[-1], snapshot=snapshot)
+    steps = [*(Step(head.id, *result) for result in results[:-1]), Step(head.id, state, drift, snapshot)]
     stamp = iso(moment)
 
     rows = [o.row(stamp) | {"cycle": step.state.cycle} for o, step in zip(observations, steps, strict=True)]

@@ -250,17 +250,16 @@ def page(account_id: str, *, sort: str, descending: bool, offset: int, limit: in
 def change(head: Head | None, compute: Callable[[Head], Change[T]], claim: Claim | None = None) -> T | None:
     """Commit what `compute` makes of the head, in one transaction; its result, or None when there is no such instance.
 
-    `compute` is given the head with the name of the write in `commit`. Whoever loses a race reads again, computes again and
-    commits again, a bounded number of times; then Conflict. Repeated when a twin under the same claim was first. A write
-    without an answer is looked for; where it is not found, the next attempt shuts it out, since both need the same version.
-    OutcomeUnknown when that cannot be done.
+    `compute` is given the head with its next version, and the name of the write in `commit`. Whoever loses a race reads
+    again, computes again and commits again, a bounded number of times; then Conflict. Repeated when a twin under the same
+    claim was first. A write without an answer is looked for; where it is not found, the next attempt shuts it out, since
+    both need the same version. OutcomeUnknown when that cannot be done.
     """
     unanswered: list[Change[T]] = []
     for attempt in range(retry.TRIES):
         if head is None:
             return None
-        made = compute(replace(head, commit=secrets.token_hex(8)))
-        made = replace(made, head=replace(made.head, version=head.version + 1))
+        made = compute(replace(head, commit=secrets.token_hex(8), version=head.version + 1))
         try:
             table.write_all([put_head(made.head, made.state, after=head.version), *made.records])
             return made.result

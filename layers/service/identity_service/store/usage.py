@@ -8,6 +8,7 @@ Attributes of past windows are swept once there are more than a few, so the item
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from identity_service.store import table
 
@@ -42,8 +43,12 @@ class OverLimit(Exception):
 
 def windows(moment: float) -> Windows:
     """The windows that `moment` (epoch seconds) falls in; months are calendar months in UTC."""
-    minute = int(moment // 60)
-    day = datetime.fromtimestamp(moment, UTC)
+    return _windows(int(moment // 60))
+
+
+@lru_cache(maxsize=1)
+def _windows(minute: int) -> Windows:
+    day = datetime.fromtimestamp(minute * 60, UTC)
     following = datetime(day.year + day.month // 12, day.month % 12 + 1, 1, tzinfo=UTC)
     return Windows(f"m{minute}", (minute + 1) * 60, f"c{day:%Y%m}", int(following.timestamp()))
 
