@@ -11,7 +11,6 @@ import json
 import os
 import platform
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -202,10 +201,8 @@ def _process(code: str, function: str, story: Path, sources: Sequence[Path] = ()
 
 def _pairs(what: str, one: Callable[[], float], other: Callable[[], float], rounds: int, budget: float | None = None) -> Row:
     one(), other()
-    pairs = [(one(), other()) for _ in range(rounds)]
-    ratio = statistics.median(a / b for a, b in pairs)
-    how = f"{min(a for a, _ in pairs) * 1000:.0f} ms / {min(b for _, b in pairs) * 1000:.0f} ms"
-    return Row(what, ratio, budget, "x", how)
+    a, b = (min(times) for times in zip(*((one(), other()) for _ in range(rounds)), strict=True))
+    return Row(what, a / b, budget, "x", f"{a * 1000:.0f} ms / {b * 1000:.0f} ms")
 
 
 def _emulated(folder: Path, stories: dict[str, Path], rounds: int, shipped: Path, sources: Path) -> list[Row]:
