@@ -3,7 +3,6 @@
 `python -m tests.prove bad_input` runs one section alone.
 """
 
-import json
 import os
 import random
 import re
@@ -11,14 +10,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import suppress
-from pathlib import Path
 from typing import Any
-
-import httpx
 
 from identity_service import audit
 from identity_service.store import instances
@@ -28,6 +22,7 @@ from tests.conftest import Caller
 from tests.faults import machine
 from tests.hostile.fuzz import OBSERVATION, fuzz
 from tests.integration import run as integration
+from tests.serving import serving
 
 Rows = Iterator[tuple[str, str]]
 SCHEMATHESIS = template.ROOT / ".venv-schemathesis" / "bin" / "st"
@@ -99,34 +94,15 @@ def schemathesis(seed: int) -> Rows:
     """The committed OpenAPI document, all checks on, against a running server."""
     if not SCHEMATHESIS.exists():
         raise RuntimeError("run it as make prove, which installs schemathesis")
-    with tempfile.TemporaryDirectory() as folder:
-        port = dynamodb.free_port(0)
-        environment = os.environ | {"PORT": str(port), "IDENTITY_OS_LOCAL": folder, "DYNAMODB": "embedded"}
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        server = subprocess.Popen([sys.executable, "-m", "local"], cwd=template.ROOT, env=environment, **quiet)
-        try:
-            for _ in range(300):
-                with suppress(httpx.TransportError):
-                    if httpx.get(f"http://127.0.0.1:{port}/v1/health").status_code == 200:
-                        break
-                time.sleep(0.1)
-            key = json.loads((Path(folder) / "keys.json").read_text())["enterprise"]
-            command = [
-                *(
-                    SCHEMATHESIS,
-                    "--config-file",
-                    template.ROOT / "schemathesis.toml",
-                    "run",
-                    template.ROOT / "docs/openapi.json",
-                ),
-                *("--url", f"http://127.0.0.1:{port}", "--header", f"Authorization: Bearer {key}"),
-                *("--checks", "all", "--max-examples", "100", "--seed", str(seed), "--no-shrink", "--warnings", "off"),
-            ]
-            hooks = environment | {"SCHEMATHESIS_HOOKS": "tests.hostile.schemathesis_hooks", "PYTHONPATH": str(template.ROOT)}
-            done = subprocess.run(command, cwd=folder, env=hooks, capture_output=True, text=True)
-        finally:
-            server.kill()
-            server.wait()
+    with tempfile.TemporaryDirectory() as folder, serving("embedded") as (url, keys):
+        config, document = template.ROOT / "schemathesis.toml", template.ROOT / "docs/openapi.json"
+        command = [
+            *(SCHEMATHESIS, "--config-file", config, "run", document),
+            *("--url", url.removesuffix("/v1"), "--header", f"Authorization: Bearer {keys['enterprise']}"),
+            *("--checks", "all", "--max-examples", "100", "--seed", str(seed), "--no-shrink", "--warnings", "off"),
+        ]
+        hooks = os.environ | {"SCHEMATHESIS_HOOKS": "tests.hostile.schemathesis_hooks", "PYTHONPATH": str(template.ROOT)}
+        done = subprocess.run(command, cwd=folder, env=hooks, capture_output=True, text=True)
     counted = re.search(r"(\d+) generated", done.stdout)
     assert counted, done.stderr
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]

@@ -176,7 +176,6 @@ def _environment(function: str, story: Path, sources: Iterable[Path] = ()) -> di
         "PYTHONPATH": os.pathsep.join(map(str, paths)),
         "POWERTOOLS_SERVICE_NAME": "bench",
         "POWERTOOLS_METRICS_NAMESPACE": "bench",
-        "PYDANTIC_DISABLE_PLUGINS": "__all__",  # as template.yaml has it
         "LAMBDA_TASK_ROOT": str(ROOT),  # else Tracer believes that it is not in Lambda, and does nothing
     }
     if sources:

@@ -1,23 +1,14 @@
 """Requests a second of the local server with DynamoDB Local behind it: one process, which serves one request at a time."""
 
-import json
-import os
 import shutil
-import subprocess
-import sys
-import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from pathlib import Path
 
 import httpx
 
 from benchmarks.speed.story import observation
 from benchmarks.speed.table import Row
-from local.dynamodb import free_port
-
-ROOT = Path(__file__).parents[2]
+from tests.serving import serving
 
 
 def rows(seconds: float = 10, clients: int = 4) -> list[Row]:
@@ -26,26 +17,10 @@ def rows(seconds: float = 10, clients: int = 4) -> list[Row]:
     if shutil.which("java") is None:
         print(f"{what:<72} SKIPPED: needs Java")
         return []
-    with tempfile.TemporaryDirectory() as folder:
-        port = free_port(0)
-        environment = os.environ | {"PORT": str(port), "IDENTITY_OS_LOCAL": folder, "DYNAMODB": "local"}
-        log = (Path(folder) / "log").open("w")
-        process = subprocess.Popen([sys.executable, "-m", "local"], cwd=ROOT, env=environment, stdout=log, stderr=log)
-        try:
-            url = f"http://127.0.0.1:{port}/v1"
-            for _ in range(1200):
-                with suppress(httpx.TransportError):
-                    if httpx.get(f"{url}/health").status_code == 200:
-                        break
-                time.sleep(0.1)
-            key = json.loads((Path(folder) / "keys.json").read_text())["enterprise"]
-            end = time.monotonic() + seconds
-            with ThreadPoolExecutor(clients) as pool:
-                times = [t for part in pool.map(lambda _: _client(url, key, end), range(clients)) for t in part]
-        finally:
-            process.terminate()
-            process.wait()
-            log.close()
+    with serving("local") as (url, keys):
+        end = time.monotonic() + seconds
+        with ThreadPoolExecutor(clients) as pool:
+            times = [t for part in pool.map(lambda _: _client(url, keys["enterprise"], end), range(clients)) for t in part]
     times.sort()
     return [
         Row(what, len(times) / seconds, None, "req/s"),

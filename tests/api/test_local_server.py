@@ -32,6 +32,23 @@ def start(**environment):
     )
 
 
+def welcome(process):
+    """What it says until it serves."""
+    lines = []
+    while not lines or '"name": "Aria"' not in lines[-1]:
+        lines.append(process.stdout.readline())
+        assert lines[-1], process.stderr.read()
+    return "".join(lines)
+
+
+def stops(process, how):
+    process.send_signal(how)
+    out, err = process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert out.strip() == "stopped"
+    assert err == ""
+
+
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     """A folder of its own: the tests must not touch the keys of a server that somebody is using."""
@@ -42,10 +59,7 @@ def data(tmp_path_factory):
 def server(data):
     port = free_port()
     process = start(PORT=str(port), IDENTITY_OS_DOCS_ENABLED="true", PYTHONUNBUFFERED="1", IDENTITY_OS_LOCAL=str(data))
-    lines = []
-    while not lines or '"name": "Aria"' not in lines[-1]:
-        lines.append(process.stdout.readline())
-        assert lines[-1], process.stderr.read()
+    screen = welcome(process)
     base = f"http://127.0.0.1:{port}"
     for _ in range(100):
         try:
@@ -53,12 +67,8 @@ def server(data):
             break
         except httpx.ConnectError:
             time.sleep(0.05)
-    yield base, "".join(lines)
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=20)
-    assert process.returncode == 0
-    assert out.strip() == "stopped"
-    assert err == ""
+    yield base, screen
+    stops(process, signal.SIGINT)
 
 
 def test_keys_on_the_screen_are_those_in_the_file_and_work(server, data):
@@ -106,11 +116,8 @@ def test_a_keep_alive_connection_survives_a_body_that_is_too_large(server):
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_stopping_it_undoes_what_it_started(how, data):
     process = start(PORT=str(free_port()), PYTHONUNBUFFERED="1", IDENTITY_OS_LOCAL=str(data))
-    while "Aria" not in process.stdout.readline():
-        assert process.poll() is None
-    process.send_signal(how)
-    out, err = process.communicate(timeout=20)
-    assert (process.returncode, out.strip(), err) == (0, "stopped", "")
+    welcome(process)
+    stops(process, how)
 
 
 @pytest.mark.parametrize(
