@@ -115,6 +115,15 @@ def rows(rounds: int = 7) -> list[Row]:
                 )
             )
         engine = stories["engine"]
+        given = _copies(Path(folder) / "given_sources", _GIVEN)
+        found.append(
+            _pairs(
+                "cold start: engine / plain, botocore without bytecode too",
+                partial(_process, OURS, "engine", engine, [shipped, given]),
+                partial(_process, PLAIN, "engine", engine, [sources, given]),
+                rounds,
+            )
+        )
         found.append(
             _pairs(
                 "cold start: engine / plain, both with bytecode",
