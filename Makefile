@@ -16,7 +16,7 @@ export SAM_CLI_TELEMETRY := 0
 export AWS_DEFAULT_REGION ?= us-east-1
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-runtime prove integration test-sdks test-sdk-python test-sdk-typescript test-sdk-legacy lint bench bench-counts bench-behaviour bench-cost plots golden openapi validate planted build e2e deploy clean
+.PHONY: help run demo test test-runtime reliability integration test-sdks test-sdk-python test-sdk-typescript test-sdk-legacy lint bench bench-counts bench-behaviour bench-cost plots golden openapi validate mutants build e2e deploy clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -64,8 +64,8 @@ test-runtime: .venv/.ready ## the tests on the functions' Python
 	  || { echo "the installation failed: check the network, then: rm -rf .venv-schemathesis, and make again" >&2; exit 1; }
 	@touch $@
 
-prove: .venv/.ready .venv-schemathesis/.ready ## faults, races, bad input, damaged audit trails: what docs/reliability.md promises, in one table
-	@$(BIN)/python -m tests.prove
+reliability: .venv/.ready .venv-schemathesis/.ready ## faults, races, bad input, damaged audit trails: what docs/reliability.md promises, in one table
+	@$(BIN)/python -m tests.reliability
 
 integration: .venv/.ready ## races, faults and a soak on DynamoDB Local (needs Java; SOAK=seconds)
 	@$(BIN)/python -m tests.integration
@@ -144,8 +144,8 @@ validate: .venv-sam/.ready .venv-checkov/.ready ## template.yaml: sam validate -
 	@$(SAM)/cfn-lint template.yaml
 	@$(CHECKOV)/checkov --config-file .checkov.yaml
 
-planted: .venv/.ready .venv-sam/.ready .venv-checkov/.ready ## plant a mistake of each kind; every check must find its own
-	@$(BIN)/python -m tests.planted
+mutants: .venv/.ready .venv-sam/.ready .venv-checkov/.ready ## mutation tests: a bug of each kind, and the check that must find it
+	@$(BIN)/python -m tests.mutants
 
 build: .venv-sam/.ready ## sam build, for RUNTIME and ARCHITECTURE whatever this machine has
 	@find functions -name __pycache__ -prune -exec rm -rf {} +

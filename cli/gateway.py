@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 
 from identity_service.plans import PLANS
 from identity_service.store.accounts import gateway_key
-from identity_service.store.table import Item
+from identity_service.store.dynamodb import Item
 
 _STEPS: Final = 30  # for one account; it needs four
 _PAUSE: Final = 0.2  # seconds, after a step that somebody else had made or undone

@@ -30,8 +30,8 @@ from identity_service import audit
 from identity_service.clock import now
 from identity_service.plans import PLANS
 from identity_service.settings import settings
-from identity_service.store import accounts, instances, reconcile, usage
-from identity_service.store.table import Conflict, StoreUnavailable
+from identity_service.store import accounts, instances, purge, reconcile, usage
+from identity_service.store.dynamodb import Conflict, StoreUnavailable
 
 #: Seconds after which no request is under way that was before: the functions' timeout and a margin.
 _REQUESTS_END = 35
@@ -289,7 +289,7 @@ def _verify(options: argparse.Namespace) -> int:
             heading, verdict = audit.verify_export(file)
     except OSError as error:
         return _fail(f"{options.file}: {error.strerror}")
-    except audit.NoExport as error:
+    except audit.NotAnExport as error:
         return _fail(f"{options.file}: {error}")
     if verdict.mismatch:
         print(f"NOT VERIFIED: {verdict.mismatch.reason}: {verdict.mismatch.message}")
@@ -304,8 +304,8 @@ def _verify(options: argparse.Namespace) -> int:
 
 def _purge(_: argparse.Namespace) -> None:
     partitions = items = 0
-    for partition in instances.orphans():
-        items += instances.purge(partition)
+    for partition in purge.orphans():
+        items += purge.purge(partition)
         partitions += 1
     print(f"{partitions} deleted instances had left {items} items; they are gone")
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from identity_service.keys import key_hash
 from identity_service.plans import PLANS
-from identity_service.store import accounts, table
+from identity_service.store import accounts, dynamodb
 
 
 def ready_keys(path: Path) -> dict[str, str]:
@@ -24,5 +24,5 @@ def ready_keys(path: Path) -> dict[str, str]:
 
 
 def _works(key: str) -> bool:
-    item = table.get({"PK": f"KEY#{key_hash(key)}", "SK": "KEY"})
+    item = dynamodb.get({"PK": f"KEY#{key_hash(key)}", "SK": "KEY"})
     return item is not None and "revoked_at" not in item

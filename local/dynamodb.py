@@ -20,7 +20,7 @@ from typing import Any, Final
 from botocore.exceptions import ConnectionClosedError, EndpointConnectionError
 
 from identity_service.settings import settings
-from identity_service.store import table as seam
+from identity_service.store import dynamodb as store_client
 from local import stream, template
 from local.stream import purging
 
@@ -75,11 +75,11 @@ def create_table(client: Any) -> None:
 def use(endpoint: str) -> None:
     """Work on the DynamoDB at this address, its table in place."""
     os.environ["AWS_ENDPOINT_URL"] = endpoint
-    seam.client.cache_clear()
+    store_client.client.cache_clear()
     end = time.monotonic() + _PATIENCE
     while True:
         try:
-            create_table(seam.client())
+            create_table(store_client.client())
             return
         except Exception as error:
             # A database that is started together with this server may need a while.
@@ -94,13 +94,13 @@ def _embedded() -> Iterator[None]:
 
     from local.moto_fixes import one_at_a_time, small_transactions, stream_records
 
-    seam.client.cache_clear()
+    store_client.client.cache_clear()
     with mock_aws(), small_transactions():
-        one_at_a_time(seam.client())
-        create_table(seam.client())
+        one_at_a_time(store_client.client())
+        create_table(store_client.client())
         with purging(stream_records(settings().table)):
             yield
-    seam.client.cache_clear()
+    store_client.client.cache_clear()
 
 
 @contextmanager

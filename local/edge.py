@@ -118,6 +118,6 @@ class Edge:
 
 
 def _gateway(kind: str, request_id: str) -> Response:
-    answer = template.gateway_answer(kind)
+    answer = template.gateway_response(kind)
     headers = {name: request_id if value is None else value for name, value in answer.headers.items()}
     return JSONResponse(answer.body, answer.status, headers)

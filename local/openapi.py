@@ -11,18 +11,18 @@ from typing import Any, Final
 from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
-from identity_service import requests, schema
+from identity_service import request_models, response_models
 from local import template
 
 _GROUPS: Final = ("instances", "engine", "testing", "personas", "health")
 _BODIES: Final = (
-    requests.InstanceIn,
-    requests.InstanceChange,
-    requests.ObservationIn,
-    requests.BatchIn,
-    requests.ResetIn,
-    requests.GoalIn,
-    requests.TestIn,
+    request_models.InstanceRequest,
+    request_models.InstanceUpdateRequest,
+    request_models.ObservationRequest,
+    request_models.BatchRequest,
+    request_models.ResetRequest,
+    request_models.GoalRequest,
+    request_models.TestRequest,
 )
 _WORDS: Final = re.compile(r"\W+")
 _REFERENCE: Final = "#/components/schemas/{model}"
@@ -39,10 +39,10 @@ def document() -> dict[str, Any]:
     routes = [route for app in apps.values() for route in app.routes]
     openapi = get_openapi(title="Identity OS", version="1.0.0", description=_DESCRIPTION, routes=routes)
     pairs, definitions = models_json_schema(
-        [(model, "validation") for model in (*_BODIES, *schema.ANSWERS.values())], ref_template=_REFERENCE
+        [(model, "validation") for model in (*_BODIES, *response_models.RESPONSES.values())], ref_template=_REFERENCE
     )
     schemas = dict(definitions.get("$defs", {}))
-    for name, model in schema.ANSWERS.items():
+    for name, model in response_models.RESPONSES.items():
         # A plain model stands under its own name already; what is left refers to it.
         schemas.setdefault(name, pairs[model, "validation"])
     for path, operations in openapi["paths"].items():

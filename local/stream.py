@@ -11,7 +11,7 @@ import botocore.session
 from functions.purge.app import handler
 from identity_service.log import logger
 from identity_service.settings import settings
-from identity_service.store import table as seam
+from identity_service.store import dynamodb as store_client
 
 _EVERY: Final = 0.5  # seconds
 
@@ -65,7 +65,7 @@ class _Shards:
 
     def __init__(self) -> None:
         self._streams = botocore.session.get_session().create_client("dynamodbstreams")
-        self._arn = seam.client().describe_table(TableName=settings().table)["Table"].get("LatestStreamArn")
+        self._arn = store_client.client().describe_table(TableName=settings().table)["Table"].get("LatestStreamArn")
         self._positions: dict[str, str | None] = {}
 
     def __iter__(self) -> Iterator[list[dict[str, Any]]]:

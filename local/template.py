@@ -36,7 +36,7 @@ class Route:
 
 
 @dataclass(frozen=True, slots=True)
-class GatewayAnswer:
+class GatewayResponse:
     """What API Gateway answers by itself. A header is a constant, or None for the request id."""
 
     status: int
@@ -70,14 +70,14 @@ def authorizer() -> tuple[str, int]:
     return terms["ValidationExpression"], terms["ReauthorizeEvery"]
 
 
-def gateway_answer(kind: str) -> GatewayAnswer:
+def gateway_response(kind: str) -> GatewayResponse:
     """The gateway's own answer of a kind, such as UNAUTHORIZED."""
     answer = load()["Resources"]["Api"]["Properties"]["GatewayResponses"][kind]
     headers = {
         name: None if value == "context.requestId" else value.strip("'")
         for name, value in answer["ResponseParameters"]["Headers"].items()
     }
-    return GatewayAnswer(answer["StatusCode"], headers, json.loads(answer["ResponseTemplates"]["application/json"]))
+    return GatewayResponse(answer["StatusCode"], headers, json.loads(answer["ResponseTemplates"]["application/json"]))
 
 
 def table() -> dict[str, Any]:

@@ -10,7 +10,7 @@ import httpx
 from benchmarks.speed.story import Story, observation, told
 from benchmarks.speed.table import Row
 from identity_service.limits import Meter
-from identity_service.store import table as seam
+from identity_service.store import dynamodb as store_client
 
 T = TypeVar("T")
 
@@ -66,8 +66,8 @@ def _read(items: list[Mapping[str, Any]], consistent: bool) -> float:
 
 
 def measure(request: Callable[[], httpx.Response]) -> Bill:
-    """The bill of one request. What `charge_beside` runs in parallel runs one after the other here, and is told apart."""
-    bill, call, beside = Bill(), seam._call, Meter.charge_beside
+    """The bill of one request. What `count_while` runs in parallel runs one after the other here, and is told apart."""
+    bill, call, beside = Bill(), store_client._call, Meter.count_while
     depth = [0]
 
     def recorded(operation: str, **arguments: Any) -> Any:
@@ -95,18 +95,18 @@ def measure(request: Callable[[], httpx.Response]) -> Bill:
     def one_after_the_other(meter: Meter, read: Callable[[], T], cycles: int = 0) -> T:
         before = len(bill.calls)
         depth[0] += 1
-        meter.charge(cycles)
+        meter.count_request(cycles)
         counted = len(bill.calls) - before
         found = read()
         depth[0] -= 1
         bill.hops += max(counted, len(bill.calls) - before - counted)
         return found
 
-    seam._call, Meter.charge_beside = recorded, one_after_the_other  # type: ignore[method-assign]
+    store_client._call, Meter.count_while = recorded, one_after_the_other  # type: ignore[method-assign]
     try:
         request().raise_for_status()
     finally:
-        seam._call, Meter.charge_beside = call, beside  # type: ignore[method-assign]
+        store_client._call, Meter.count_while = call, beside  # type: ignore[method-assign]
     return bill
 
 

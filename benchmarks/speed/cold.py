@@ -68,9 +68,9 @@ os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"  # as template.yaml has it
 told = json.load(open(os.environ["STORY"]))
 module = importlib.import_module("functions." + os.environ["FUNCTION"] + ".app")
 if told["calls"]:
-    from identity_service.store import table
+    from identity_service.store import dynamodb
     from benchmarks.speed.stub import stub
-    stub(table.client(), told["calls"])
+    stub(dynamodb.client(), told["calls"])
 def handler(event, context):
     answer = module.handler(told["event"], context)
     assert answer.get("statusCode", 200) == 200 and not answer.get("batchItemFailures"), answer

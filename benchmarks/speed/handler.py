@@ -18,14 +18,14 @@ from benchmarks.speed.story import observation, recorded, told
 from benchmarks.speed.stub import Calls, stub
 from benchmarks.speed.table import Row
 from functions.engine import app as engine
-from identity_service.frame import create_app, lambda_handler
-from identity_service.store import table as seam
+from identity_service.app import create_app, lambda_handler
+from identity_service.store import dynamodb as store_client
 
 
 def rows() -> list[Row]:
     """Handler against bare calls; what the client's settings, FastAPI and Mangum are in it."""
     event, calls = _requests()[1]
-    plain, lean = botocore.session.get_session().create_client("dynamodb"), seam.client()
+    plain, lean = botocore.session.get_session().create_client("dynamodb"), store_client.client()
     for client in (plain, lean):
         stub(client, calls)
 
@@ -47,11 +47,11 @@ def rows() -> list[Row]:
 
     empty = lambda_handler(app)
     nothing_micro = fastest(lambda: empty(event, None))
-    seam.client.cache_clear()
+    store_client.client.cache_clear()
     return [
         Row("process handler / the same three botocore calls", ratio, 1.35, "x", f"{micro:.0f} us / {base:.0f} us"),
         Row("  the three calls with our client / with a plain one", leaner, None, "x", f"{lean_micro:.0f} us / {base:.0f} us"),
-        Row("  FastAPI, Mangum and the frame around nothing", nothing_micro, None, "us"),
+        Row("  FastAPI, Mangum and the middleware around nothing", nothing_micro, None, "us"),
     ]
 
 
@@ -59,11 +59,11 @@ def microseconds() -> dict[int, float]:
     """What the handler takes on one core for one observation and for a hundred, without DynamoDB's part."""
     found = {}
     for count, (event, calls) in _requests().items():
-        seam.client.cache_clear()
-        stub(seam.client(), calls)
+        store_client.client.cache_clear()
+        stub(store_client.client(), calls)
         with _one_core():
             found[count] = fastest(lambda: engine.handler(event, None), inner=10)  # noqa: B023
-    seam.client.cache_clear()
+    store_client.client.cache_clear()
     return found
 
 
@@ -80,7 +80,7 @@ def _requests() -> dict[int, tuple[dict[str, Any], Calls]]:
         }
         batch = story.event("engine_batch") | {"body": json.dumps(hundred)}
         found[100] = (batch, recorded(lambda: story.caller.post(f"{path}/batch", json=hundred).raise_for_status()))
-    seam.client.cache_clear()
+    store_client.client.cache_clear()
     return found
 
 

@@ -22,7 +22,7 @@ UNWANTED = ("boto3", "aws_xray_sdk", "aws_lambda_powertools", "pydantic.v1")
 def import_rows() -> list[Row]:
     """Modules that importing the process function and making its client brings in."""
     code = (
-        "import sys; import functions.engine.app; from identity_service.store import table; table.client(); "
+        "import sys; import functions.engine.app; from identity_service.store import dynamodb; dynamodb.client(); "
         f"print(len(sys.modules), sum(bool(sys.modules.get(name)) for name in {UNWANTED!r}))"
     )
     paths = os.pathsep.join(map(str, (ROOT, ROOT / "engine", ROOT / "layers/service")))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.speed.stub import Calls
-from identity_service.store import table as seam
+from identity_service.store import dynamodb as store_client
 from local import dynamodb
 from local.edge import Edge
 from tests.conftest import Caller
@@ -59,16 +59,16 @@ def told() -> Iterator[Story]:
 def recorded(act: Callable[[], object]) -> Calls:
     """The DynamoDB calls that `act` makes."""
     calls: Calls = []
-    call = seam._call
+    call = store_client._call
 
     def heard(operation: str, *, repeatable: bool = True, **arguments: Any) -> Any:
         answer = call(operation, repeatable=repeatable, **arguments)
         calls.append((operation, arguments, {name: value for name, value in answer.items() if name != "ResponseMetadata"}))
         return answer
 
-    seam._call = heard
+    store_client._call = heard
     try:
         act()
     finally:
-        seam._call = call
+        store_client._call = call
     return calls

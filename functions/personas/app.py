@@ -1,6 +1,6 @@
 """The twelve personas."""
 
-import identity_service.start  # noqa: F401
+import identity_service.cold_start  # noqa: F401
 
 # isort: split
 
@@ -8,28 +8,29 @@ from fastapi import Request, Response
 
 from identity_engine import PERSONA_BY_ID, PERSONAS
 from identity_service import errors
-from identity_service.answers import persona_answer, persona_detail_answer
-from identity_service.describe import describe
-from identity_service.frame import answer, answer_page, create_app, lambda_handler, meter
+from identity_service.app import create_app, lambda_handler
+from identity_service.http import data_response, meter, page_response
+from identity_service.openapi import operation
+from identity_service.responses import persona_detail_response, persona_response
 
 app = create_app("Personas")
 
 
-@app.get("/v1/personas", **describe("List all 12 personas", "PersonaRows"))
+@app.get("/v1/personas", **operation("List all 12 personas", "PersonaRows"))
 async def list_all(request: Request) -> Response:
     """All of them, always in the same order."""
-    meter(request).charge()
-    return answer_page([persona_answer(p) for p in PERSONAS], limit=len(PERSONAS), offset=0, total=len(PERSONAS))
+    meter(request).count_request()
+    return page_response([persona_response(p) for p in PERSONAS], limit=len(PERSONAS), offset=0, total=len(PERSONAS))
 
 
-@app.get("/v1/personas/{persona_id}", **describe("Get a persona", "PersonaDetail", also=(404,)))
+@app.get("/v1/personas/{persona_id}", **operation("Get a persona", "PersonaDetail", also=(404,)))
 async def get(request: Request, persona_id: str) -> Response:
     """One persona in full."""
-    meter(request).charge()
+    meter(request).count_request()
     persona = PERSONA_BY_ID.get(persona_id)
     if persona is None:
         raise errors.not_found("persona")
-    return answer(persona_detail_answer(persona))
+    return data_response(persona_detail_response(persona))
 
 
 handler = lambda_handler(app)

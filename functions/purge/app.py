@@ -7,7 +7,7 @@ again; so an instance of any size goes, and being interrupted anywhere loses not
 from typing import Any, Final
 
 from identity_service.log import logger
-from identity_service.store.instances import Interrupted, purge
+from identity_service.store.purge import Interrupted, purge
 
 #: Milliseconds that one step may take at the worst: a deletion tried again and again.
 _ONE_STEP: Final = 75_000
@@ -16,7 +16,7 @@ _ONE_STEP: Final = 75_000
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Purge the partition of every head that was removed; the first that is not through is reported for another try."""
 
-    def on() -> bool:
+    def may_continue() -> bool:
         remaining: int = context.get_remaining_time_in_millis()
         return remaining > _ONE_STEP
 
@@ -25,7 +25,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         if record["eventName"] != "REMOVE" or keys["SK"]["S"] != "HEAD":
             continue
         try:
-            purge(keys["PK"]["S"], on)
+            purge(keys["PK"]["S"], may_continue)
         except Interrupted as interrupted:
             logger().info("purge goes on later", partition=keys["PK"]["S"], removed=interrupted.args[0])
         except Exception:  # whatever it was, the record must come again

@@ -10,8 +10,8 @@ from cli.main import main
 from functions.engine import app as engine
 from identity_engine import canonical
 from identity_service import audit
-from identity_service.store import instances, ledger
-from identity_service.store import table as seam
+from identity_service.store import audit_trail, instances
+from identity_service.store import dynamodb as store_client
 
 MODES = ("ORDER", "STRESS_RESPONSE", "EXPLORATION", "ASSERTION")
 
@@ -81,13 +81,13 @@ def test_records_are_found_at_any_offset(pro):
             observation = {"mode_target": "ORDER", "signal_strength": 0.1, "context": {"text": "x" * 8000}}
             pro.post(f"/instances/{one}/process/batch", json={"observations": [observation] * count})
     head = instances.get(pro.account_id, one)
-    whole = [record for record, _ in ledger.records(head.place())]
+    whole = [record for record, _ in audit_trail.records(head.trail_position())]
     assert [record["record"] for record in whole] == list(range(1, 62))
     assert sum(len(record["observations"]) for record in whole) == head.seq
     for start in range(1, 63):
-        found = ledger.records(head.place(), start)
+        found = audit_trail.records(head.trail_position(), start)
         assert next((record for record, _ in found), None) == (whole[start - 1] if start <= 61 else None), start
-    assert audit.verify(audit.Heading.of(head), whole).verified
+    assert audit.verify(audit.ExportHeader.of(head), whole).verified
 
 
 def test_more_than_one_answer_can_replay_has_no_verdict(pro, monkeypatch):
@@ -108,7 +108,7 @@ def test_any_changed_character_is_found_and_its_record_named(pro, story, seed):
     lines[number] = lines[number][:position] + other + lines[number][position + 1 :]
     try:
         found = verdict(lines)
-    except audit.NoExport:
+    except audit.NotAnExport:
         assert number == 0
         return
     assert found.verified is False, (number, position, other)
@@ -137,7 +137,9 @@ def rechained(lines, records):
     for number, record in enumerate(records, start=1):
         record |= {"record": number, "previous": previous}
         led_to = record.get("snapshot") or record.get("state")
-        previous = ledger.link(heading["instance_id"], record, canonical(record["observations"]), canonical(led_to))
+        previous = audit_trail.chain_digest(
+            heading["instance_id"], record, canonical(record["observations"]), canonical(led_to)
+        )
         record["digest"] = previous
     heading |= {"digest": previous, "records": len(records), "observations": sum(len(r["observations"]) for r in records)}
     return [canonical(heading), *map(canonical, records)]
@@ -188,7 +190,7 @@ def test_records_of_another_engine_are_said_to_be(pro, story):
 
 @pytest.mark.parametrize("garbage", ["", "{}", "[]", "null", "no json", '{"format":"identity-os-audit/1"}', "[" * 100_000])
 def test_no_export_is_said_to_be_none(garbage):
-    with pytest.raises(audit.NoExport):
+    with pytest.raises(audit.NotAnExport):
         audit.verify_export([garbage])
 
 
@@ -202,8 +204,8 @@ def test_a_record_that_is_none_is_malformed(pro, story, garbage):
 def test_an_altered_table_is_found_online(pro, story):
     partition = instances.partition(pro.account_id, story)
     key = {"PK": partition, "SK": "OBS#000000000002"}
-    snapshot = seam.get(key)["snapshot"].replace('"energy_level":0.', '"energy_level":1.', 1)
-    seam.write(seam.update(key, "SET #s = :other", {":other": snapshot}, names={"#s": "snapshot"}))
+    snapshot = store_client.get(key)["snapshot"].replace('"energy_level":0.', '"energy_level":1.', 1)
+    store_client.write(store_client.update(key, "SET #s = :other", {":other": snapshot}, names={"#s": "snapshot"}))
     data = pro.get(f"/instances/{story}/audit/verify").json()["data"]
     assert data["verified"] is False
     assert (data["first_mismatch"]["record"], data["first_mismatch"]["reason"]) == (3, "digest")
@@ -211,12 +213,14 @@ def test_an_altered_table_is_found_online(pro, story):
 
 def test_an_altered_head_and_a_dropped_record_are_found_online(pro, story):
     partition = instances.partition(pro.account_id, story)
-    head = seam.get({"PK": partition, "SK": "HEAD"})
+    head = store_client.get({"PK": partition, "SK": "HEAD"})
     calmer = head["state"].replace('"energy":', '"energy":0.0', 1)
-    seam.write(seam.update({"PK": partition, "SK": "HEAD"}, "SET #s = :s", {":s": calmer}, names={"#s": "state"}))
+    store_client.write(
+        store_client.update({"PK": partition, "SK": "HEAD"}, "SET #s = :s", {":s": calmer}, names={"#s": "state"})
+    )
     first = pro.get(f"/instances/{story}/audit/verify").json()["data"]["first_mismatch"]
     assert (first["record"], first["reason"]) == (12, "head")
-    seam.write(seam.delete({"PK": partition, "SK": "OBS#000000000003"}))
+    store_client.write(store_client.delete({"PK": partition, "SK": "OBS#000000000003"}))
     first = pro.get(f"/instances/{story}/audit/verify").json()["data"]["first_mismatch"]
     assert (first["record"], first["reason"]) == (4, "out_of_place")
 

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from identity_service.frame import BODY_LIMIT
-from identity_service.requests import CONTEXT_LIMIT
+from identity_service.http import BODY_LIMIT
+from identity_service.request_models import CONTEXT_LIMIT
 
 OBSERVATION = {"mode_target": "ORDER", "signal_strength": 0.5}
 
@@ -111,8 +111,8 @@ def test_body_size_and_type(pro):
 
 def test_context_of_exactly_8_kb_and_one_byte_more(pro):
     path = f"/instances/{pro.new_instance()}/process"
-    frame = len(json.dumps({"k": ""}, separators=(",", ":")))
-    exact = OBSERVATION | {"context": {"k": "x" * (CONTEXT_LIMIT - frame)}}
+    overhead = len(json.dumps({"k": ""}, separators=(",", ":")))
+    exact = OBSERVATION | {"context": {"k": "x" * (CONTEXT_LIMIT - overhead)}}
     assert pro.post(path, json=exact).status_code == 200
     exact["context"]["k"] += "x"
     details = shape(pro.post(path, json=exact), 400, "invalid_request")["details"]

@@ -10,7 +10,7 @@ from botocore.exceptions import EndpointConnectionError
 import local.edge
 from identity_service.keys import new_key
 from identity_service.store import accounts, usage
-from identity_service.store import table as seam
+from identity_service.store import dynamodb as store_client
 from local import openapi, template
 from tests.conftest import Caller
 
@@ -106,7 +106,7 @@ def test_what_it_costs_to_find_out_is_the_same(pro, indie, monkeypatch, method, 
         }
     if path is not None and method != "DELETE":
         pro.request(method, f"/instances/{instance_id}{path}", json=body, headers=headers)  # the owner's key is another one
-    asked, call = [], seam._call
+    asked, call = [], store_client._call
 
     def recorded(operation, **arguments):
         asked.append((operation, sorted(arguments)))
@@ -120,7 +120,7 @@ def test_what_it_costs_to_find_out_is_the_same(pro, indie, monkeypatch, method, 
             response = indie.request(method, f"/instances/{wanted}{path}", json=body, headers=headers)
         return response.status_code, response.content, sorted(asked)
 
-    monkeypatch.setattr(seam, "_call", recorded)
+    monkeypatch.setattr(store_client, "_call", recorded)
     indie.get("/personas")
     theirs, nobodys = answered(instance_id), answered("inst_0000000000000000")
     assert theirs == nobodys
@@ -181,9 +181,9 @@ def test_the_usage_item_stays_small(pro, stopped_clock):
     for _ in range(60):
         pro.get("/personas")
         stopped_clock.time += 60
-    from identity_service.store import table
+    from identity_service.store import dynamodb
 
-    item = table.get({"PK": f"ACCOUNT#{pro.account_id}", "SK": "USAGE"})
+    item = dynamodb.get({"PK": f"ACCOUNT#{pro.account_id}", "SK": "USAGE"})
     assert len(item) < 25
     assert usage.windows(stopped_clock.time - 60).minute in item
 
@@ -192,7 +192,7 @@ def test_an_authorizer_without_a_database_answers_in_shape(pro, monkeypatch):
     def silent(operation, **arguments):
         raise EndpointConnectionError(endpoint_url="http://dynamodb")
 
-    monkeypatch.setattr(seam, "_call", silent)
+    monkeypatch.setattr(store_client, "_call", silent)
     response = pro.get("/instances")
     assert (response.status_code, response.headers["retry-after"]) == (503, "1")
     assert set(response.json()) >= {"error", "message", "details"}
@@ -207,7 +207,7 @@ def test_no_key_is_logged_at_the_finest_level_either(edge, monkeypatch, no_key_i
         caller.get("/instances", headers={"Authorization": f"Bearer {each}"})
     one = caller.new_instance()
     caller.process(one)
-    monkeypatch.setattr(seam, "_call", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr(store_client, "_call", lambda *_, **__: 1 / 0)
     assert caller.process(one).status_code == 500
     edge._known.clear()
     assert caller.process(one).status_code == 503

@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from identity_service.store import dynamodb as store_client
 from identity_service.store import instances
-from identity_service.store import table as seam
 from tests.conftest import EVENTS, Caller
 
 OBSERVATION = {"mode_target": "ORDER", "signal_strength": 0.6}
@@ -43,7 +43,7 @@ def post(caller, path, body, instance_id, key="k-1"):
 
 def everything(caller):
     """All that the account has, without the counts of minutes."""
-    items = [item for item in seam.scan(()) if caller.account_id in item["PK"] and item["SK"] != "USAGE"]
+    items = [item for item in store_client.scan(()) if caller.account_id in item["PK"] and item["SK"] != "USAGE"]
     return sorted(items, key=lambda item: (item["PK"], item["SK"]))
 
 
@@ -139,7 +139,7 @@ def test_an_answer_is_given_again_when_the_month_is_used_up(edge, stopped_clock)
 
 @pytest.mark.parametrize(("path", "body", "other"), POSTS, ids=IDS)
 def test_a_twin_that_comes_between_reading_and_writing_changes_nothing_more(pro, instance_id, path, body, other, monkeypatch):
-    call, twin = seam._call, []
+    call, twin = store_client._call, []
 
     def twinned(operation, **arguments):
         commits = operation == "transact_write_items" or (operation == "put_item" and "IDEM#" in str(arguments["Item"]))
@@ -149,9 +149,9 @@ def test_a_twin_that_comes_between_reading_and_writing_changes_nothing_more(pro,
                 twin[0] = beside.submit(post, pro, path, body, instance_id).result()
         return call(operation, **arguments)
 
-    monkeypatch.setattr(seam, "_call", twinned)
+    monkeypatch.setattr(store_client, "_call", twinned)
     late = post(pro, path, body, instance_id)
-    monkeypatch.setattr(seam, "_call", call)
+    monkeypatch.setattr(store_client, "_call", call)
     assert twin[0].status_code in (200, 201)
     assert (late.status_code, late.content) == (twin[0].status_code, twin[0].content)
     assert late.headers["Idempotent-Replayed"] == "true"
@@ -163,18 +163,18 @@ def test_many_twins_at_once_are_one_cycle(pro, instance_id):
     from identity_service.cycles import process
     from identity_service.limits import Meter
     from identity_service.principal import Principal
-    from identity_service.requests import ObservationIn
-    from identity_service.store.claims import Claim, Repeated
+    from identity_service.request_models import ObservationRequest
+    from identity_service.store.idempotency import IdempotencyRecord, Replayed
 
     who = Principal(pro.account_id, "pro", "key_x", 100_000, 1_000_000)
     gate = threading.Barrier(8)
 
     def one(_):
         gate.wait()
-        claim = Claim(instances.partition(pro.account_id, instance_id), "k", "same", 1_774_347_330.0)
+        claim = IdempotencyRecord(instances.partition(pro.account_id, instance_id), "k", "same", 1_774_347_330.0)
         try:
-            return process(Meter(who), instance_id, [ObservationIn(**OBSERVATION)], lambda steps: b"answer", claim)
-        except Repeated as repeated:
+            return process(Meter(who), instance_id, [ObservationRequest(**OBSERVATION)], lambda steps: b"answer", claim)
+        except Replayed as repeated:
             return repeated.body
 
     with ThreadPoolExecutor(8) as pool:

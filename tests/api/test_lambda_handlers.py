@@ -5,7 +5,7 @@ from importlib import import_module
 
 import pytest
 
-from identity_service import schema
+from identity_service import response_models
 from identity_service.keys import new_key
 from local import openapi, template
 from tests.conftest import EVENTS, lambda_event
@@ -23,7 +23,7 @@ def described(event, status):
     """The shape that the OpenAPI document promises for this answer; it refuses fields that it does not name."""
     operation = openapi.document()["paths"][event["resource"]][event["httpMethod"].lower()]
     reference = operation["responses"][str(status)]["content"]["application/json"]["schema"]["$ref"]
-    return schema.ANSWERS[reference.rpartition("/")[2]]
+    return response_models.RESPONSES[reference.rpartition("/")[2]]
 
 
 @pytest.mark.parametrize("name", ENDPOINTS)
@@ -101,7 +101,7 @@ def test_every_reference_in_the_openapi_document_leads_somewhere():
                 yield from references(item)
 
     assert set(references(document)) <= set(schemas)
-    assert "error" in schemas["ErrorAnswer"]["properties"]
+    assert "error" in schemas["ErrorResponse"]["properties"]
     for name, shape in schemas.items():
         assert shape.get("$ref") != f"#/components/schemas/{name}", name
 

@@ -5,8 +5,8 @@ import pytest
 from cli.main import main
 from identity_service import limits
 from identity_service.clock import now
+from identity_service.store import dynamodb as store_client
 from identity_service.store import instances, reconcile, usage
-from identity_service.store import table as seam
 from tests.faults.client import FaultyClient, InOrder
 
 MANY = 10**6
@@ -54,7 +54,7 @@ def test_what_happens_during_the_wait_is_not_lost(pro):
     def meanwhile():
         pro.process(one)
         usage.count(pro.account_id, at(), 2, MANY, MANY)
-        usage.give_back(pro.account_id, at(), 2)
+        usage.release(pro.account_id, at(), 2)
         usage.count(pro.account_id, at(), 3, MANY, MANY)  # still under way
 
     finding = found(pro, meanwhile)
@@ -69,7 +69,7 @@ def test_two_checks_at_once_give_back_once(pro, capsys):
     usage.count(pro.account_id, at(), 5, MANY, MANY)
     one, other = found(pro), found(pro)
     reconcile.repair(one, at())
-    with pytest.raises(instances.table.Conflict):
+    with pytest.raises(instances.dynamodb.Conflict):
         reconcile.repair(other, at())
     assert counted(pro) == 0
 
@@ -78,14 +78,14 @@ def test_a_deletion_during_the_check_is_counted(pro, monkeypatch):
     one = pro.new_instance()
     for _ in range(3):
         pro.process(one)
-    get_many = instances.table.get_many
+    get_many = instances.dynamodb.get_many
 
     def deleted_meanwhile(*arguments):
         heads = get_many(*arguments)
         pro.delete(f"/instances/{one}")
         return heads
 
-    monkeypatch.setattr(instances.table, "get_many", deleted_meanwhile)
+    monkeypatch.setattr(instances.dynamodb, "get_many", deleted_meanwhile)
     assert found(pro).lost == 0
     monkeypatch.undo()
     assert found(pro).lost == 0
@@ -104,10 +104,10 @@ def test_all_accounts_and_an_unknown_one(pro, free, capsys):
 
 def test_a_count_without_an_answer_is_not_sent_again(pro, monkeypatch):
     one = pro.new_instance()
-    client = FaultyClient(seam.client())
+    client = FaultyClient(store_client.client())
     client.arm({1: "silent after"})
     with monkeypatch.context() as patched:
-        patched.setattr(seam, "client", lambda: client)
+        patched.setattr(store_client, "client", lambda: client)
         patched.setattr(limits, "_beside", InOrder())
         assert pro.process(one).status_code == 503
     assert counted(pro) == 1

@@ -20,9 +20,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from identity_engine import MODE_CONSTANTS, Observation, State, birth, contract, contract_view, drift_view, process_all, reset
 from identity_service import clock, limits
-from identity_service.cycles import snapshot_answer
+from identity_service.cycles import snapshot_response
+from identity_service.store import dynamodb as store_client
 from identity_service.store import reconcile, retry, usage
-from identity_service.store import table as seam
 from local import dynamodb, stream
 from local.edge import Edge
 from tests.conftest import Caller, Clock
@@ -72,7 +72,7 @@ class World:
     """One embedded or real table, a client that fails, a clock that stands still; shared by all runs."""
 
     def __init__(self):
-        self.client = FaultyClient(seam.client(), Clock())
+        self.client = FaultyClient(store_client.client(), Clock())
         self.unknown = 0
         self.edge = Edge()
 
@@ -90,8 +90,8 @@ def running(kind="embedded"):
     global world
     with dynamodb.running(kind):
         world = World()
-        kept = seam.client, clock.time, limits._beside, retry.pause, stream.handler
-        seam.client = lambda: world.client
+        kept = store_client.client, clock.time, limits._beside, retry.pause, stream.handler
+        store_client.client = lambda: world.client
         clock.time = SimpleNamespace(time=world.client.clock)
         retry.pause = lambda attempt: None
         stream.handler = lambda *_: {"batchItemFailures": []}  # the purge has tests of its own, and would not keep order
@@ -100,7 +100,7 @@ def running(kind="embedded"):
             yield world
         finally:
             logging.getLogger("identity-os").removeFilter(world.heard)
-            seam.client, clock.time, limits._beside, retry.pause, stream.handler = kept
+            store_client.client, clock.time, limits._beside, retry.pause, stream.handler = kept
 
 
 class Faults(RuleBasedStateMachine):
@@ -161,7 +161,7 @@ class Faults(RuleBasedStateMachine):
             if answer is not None:
                 states = answer.get("states", [answer])
                 for seen, (state, drift) in zip(reversed(states), reversed(steps), strict=False):
-                    assert seen["snapshot"] == plain(snapshot_answer(agent.id, state))
+                    assert seen["snapshot"] == plain(snapshot_response(agent.id, state))
                     assert seen["contract"] == plain(contract_view(contract(state)))
                     assert seen["drift"] == plain(drift_view(drift))
 
@@ -218,7 +218,7 @@ class Faults(RuleBasedStateMachine):
 
         def effect(answer):
             ((state, _),) = process_all(agent.state, [self.observation(observation)])
-            assert answer["snapshot"] == plain(snapshot_answer(agent.id, state))
+            assert answer["snapshot"] == plain(snapshot_response(agent.id, state))
 
         self.step("POST", f"/instances/{agent.id}/simulate", observation, plan, effect)
 
@@ -298,7 +298,7 @@ class Faults(RuleBasedStateMachine):
     def check(self, agent):
         at = f"/instances/{agent.id}"
         seen = self.caller.get(f"{at}/snapshot").json()["data"]
-        for name, value in plain(snapshot_answer(agent.id, agent.state)).items():
+        for name, value in plain(snapshot_response(agent.id, agent.state)).items():
             assert seen[name] == value, name
         history = self.caller.get(f"{at}/history?limit=1000").json()
         figures["lost"] += max(len(agent.observed) - history["pagination"]["total"], 0)

@@ -1,4 +1,4 @@
-"""Some runs of the machine; `make prove` has more, and others each time."""
+"""Some runs of the machine; `make reliability` has more, and others each time."""
 
 import os
 

@@ -5,8 +5,8 @@ from collections import Counter
 from uuid import uuid4
 
 from identity_service.clock import now
-from identity_service.store import instances, reconcile, usage
-from identity_service.store import table as seam
+from identity_service.store import dynamodb as store_client
+from identity_service.store import instances, purge, reconcile, usage
 from tests.integration.servers import Caller
 
 OBSERVATION = {"mode_target": "ORDER", "signal_strength": 0.5}
@@ -125,8 +125,8 @@ def delete_against_process(servers):
             assert caller.call("DELETE", f"/instances/{one}").status_code == 200
         never = caller.call("GET", "/instances/inst_0000000000000000").content
         assert caller.call("GET", f"/instances/{one}").content == never
-        instances.purge(instances.partition(caller.account_id, one))
-        left = list(seam.query("PK = :pk", {":pk": instances.partition(caller.account_id, one)}))
+        purge.purge(instances.partition(caller.account_id, one))
+        left = list(store_client.query("PK = :pk", {":pk": instances.partition(caller.account_id, one)}))
         assert left == [], "a deleted instance came back by halves"
     assert instances.count(caller.account_id) == 0
     check_month(caller, processed)

@@ -4,8 +4,8 @@ import pytest
 
 from cli.main import main
 from identity_service.store import accounts
-from identity_service.store import table as seam
-from identity_service.store.table import StoreUnavailable
+from identity_service.store import dynamodb as store_client
+from identity_service.store.dynamodb import StoreUnavailable
 
 pytestmark = pytest.mark.usefixtures("table")
 
@@ -92,7 +92,7 @@ def test_a_table_that_cannot_be_reached(capsys, monkeypatch):
     def gone(*_, **__):
         raise StoreUnavailable("EndpointConnectionError")
 
-    monkeypatch.setattr(seam, "_call", gone)
+    monkeypatch.setattr(store_client, "_call", gone)
     code, _, err = run(capsys, "accounts", "list")
     assert code == 1
     assert "cannot be reached" in err

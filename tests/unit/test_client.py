@@ -6,7 +6,7 @@ import botocore.session
 import pytest
 from botocore.awsrequest import AWSResponse
 
-from identity_service.store import table
+from identity_service.store import dynamodb
 
 
 def sent(client):
@@ -34,9 +34,9 @@ def test_it_signs_what_botocore_signs(endpoint, monkeypatch):
         monkeypatch.setenv(f"AWS_{name}", value)
     if endpoint:
         monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
-    table.client.cache_clear()
-    ours = table.client()
-    table.client.cache_clear()
+    dynamodb.client.cache_clear()
+    ours = dynamodb.client()
+    dynamodb.client.cache_clear()
     plain = botocore.session.get_session().create_client("dynamodb")
     address = endpoint or "https://dynamodb.eu-west-1.amazonaws.com"
     assert ours.meta.endpoint_url == address

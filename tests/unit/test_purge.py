@@ -6,9 +6,9 @@ import pytest
 
 from cli.main import main
 from functions.purge import app as purge_app
+from identity_service.store import dynamodb as store_client
 from identity_service.store import instances
-from identity_service.store import table as seam
-from identity_service.store.table import StoreUnavailable
+from identity_service.store.dynamodb import StoreUnavailable
 from local import stream
 from tests.conftest import EVENTS
 
@@ -27,7 +27,7 @@ class Context:
 
 
 def items(partition=PARTITION):
-    return list(seam.query("PK = :pk", {":pk": partition}))
+    return list(store_client.query("PK = :pk", {":pk": partition}))
 
 
 def records(partition=PARTITION, number="1"):
@@ -38,7 +38,7 @@ def records(partition=PARTITION, number="1"):
 
 def leave(count, partition=PARTITION):
     for number in range(count):
-        seam.write(seam.put({"PK": partition, "SK": f"OBS#{number:012d}"}))
+        store_client.write(store_client.put({"PK": partition, "SK": f"OBS#{number:012d}"}))
 
 
 def test_every_item_of_a_deleted_instance_goes_and_nothing_else(pro):
@@ -79,7 +79,7 @@ def test_records_after_an_unfinished_one_wait_for_it(table):
 
 @pytest.mark.parametrize("takes_effect", [False, True], ids=["before", "after"])
 def test_killed_at_any_call_and_woken_again_it_removes_everything(table, monkeypatch, takes_effect):
-    call, calls, kills = seam._call, 0, 0
+    call, calls, kills = store_client._call, 0, 0
 
     def flaky(operation, **arguments):
         nonlocal calls
@@ -91,19 +91,19 @@ def test_killed_at_any_call_and_woken_again_it_removes_everything(table, monkeyp
         raise StoreUnavailable("killed")
 
     leave(130)
-    monkeypatch.setattr(seam, "_call", flaky)
+    monkeypatch.setattr(store_client, "_call", flaky)
     waiting = records()
     while waiting:
         waiting = stream.deliver(waiting)
         kills += bool(waiting)
         assert kills < 20
-    monkeypatch.setattr(seam, "_call", call)
+    monkeypatch.setattr(store_client, "_call", call)
     assert kills
     assert items() == []
 
 
 def test_what_dynamodb_did_not_get_round_to_is_asked_for_again(table, monkeypatch):
-    call = seam._call
+    call = store_client._call
 
     def half(operation, **arguments):
         if operation != "batch_write_item":
@@ -114,9 +114,9 @@ def test_what_dynamodb_did_not_get_round_to_is_asked_for_again(table, monkeypatc
         return {"UnprocessedItems": {name: requests[done:]} if requests[done:] else {}}
 
     leave(30)
-    monkeypatch.setattr(seam, "_call", half)
+    monkeypatch.setattr(store_client, "_call", half)
     assert stream.deliver(records()) == []
-    monkeypatch.setattr(seam, "_call", call)
+    monkeypatch.setattr(store_client, "_call", call)
     assert items() == []
 
 

@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 
 from identity_engine import canonical
-from identity_service.store import instances, ledger
-from identity_service.store import table as seam
-from identity_service.store.instances import Change
-from identity_service.store.table import Conflict, StoreUnavailable
+from identity_service.store import audit_trail, commits, instances
+from identity_service.store import dynamodb as store_client
+from identity_service.store.commits import Change
+from identity_service.store.dynamodb import Conflict, StoreUnavailable
 from tests.conftest import Caller
 
 pytestmark = pytest.mark.usefixtures("table")
@@ -31,10 +31,10 @@ def test_who_loses_a_race_computes_again_on_what_the_winner_left(caller):
     def slow(head):
         seen.append(head.name)
         if len(seen) == 1:
-            instances.change(instances.get(caller.account_id, instance_id), renamed("winner"))
+            commits.commit(instances.get(caller.account_id, instance_id), renamed("winner"))
         return renamed("loser")(head)
 
-    assert instances.change(instances.get(caller.account_id, instance_id), slow) == "loser"
+    assert commits.commit(instances.get(caller.account_id, instance_id), slow) == "loser"
     assert seen == ["-", "-winner"]
     assert instances.get(caller.account_id, instance_id).name == "-winnerloser"
 
@@ -43,11 +43,11 @@ def test_who_always_loses_gets_a_conflict_and_changes_nothing(caller):
     instance_id = caller.new_instance("-")
 
     def unlucky(head):
-        instances.change(instances.get(caller.account_id, instance_id), renamed("x"))
+        commits.commit(instances.get(caller.account_id, instance_id), renamed("x"))
         return renamed("never")(head)
 
     with pytest.raises(Conflict):
-        instances.change(instances.get(caller.account_id, instance_id), unlucky)
+        commits.commit(instances.get(caller.account_id, instance_id), unlucky)
     assert "never" not in instances.get(caller.account_id, instance_id).name
 
 
@@ -58,21 +58,21 @@ def test_a_race_against_delete_finds_nothing(caller):
         assert instances.remove(caller.account_id, instance_id)
         return renamed("late")(head)
 
-    assert instances.change(instances.get(caller.account_id, instance_id), deleted) is None
+    assert commits.commit(instances.get(caller.account_id, instance_id), deleted) is None
     assert instances.get(caller.account_id, instance_id) is None
 
 
 @pytest.mark.parametrize("took_effect", [True, False])
 def test_an_answer_that_never_came(caller, monkeypatch, took_effect):
     instance_id = caller.new_instance()
-    commit = seam.write_all
+    commit = store_client.write_all
 
     def lost(operations):
         if took_effect:
             commit(operations)
         raise StoreUnavailable("timeout")
 
-    monkeypatch.setattr(seam, "write_all", lost)
+    monkeypatch.setattr(store_client, "write_all", lost)
     answer = caller.process(instance_id)
     monkeypatch.undo()
     total = caller.get(f"/instances/{instance_id}/history").json()["pagination"]["total"]
@@ -91,7 +91,7 @@ def test_a_broken_database_is_503_everywhere(caller, monkeypatch):
     def gone(*_, **__):
         raise StoreUnavailable("connection refused")
 
-    monkeypatch.setattr(seam, "_call", gone)
+    monkeypatch.setattr(store_client, "_call", gone)
     for method, path in (("GET", "/instances"), ("GET", f"/instances/{instance_id}"), ("GET", "/personas")):
         answer = caller.request(method, path)
         assert (answer.status_code, answer.json()["error"]) == (503, "service_unavailable")
@@ -119,7 +119,7 @@ def test_the_chain_goes_from_birth_to_head(caller):
     caller.post(f"/instances/{instance_id}/process/batch", json=body)
 
     head = instances.get(caller.account_id, instance_id)
-    items = {item["SK"]: item for item in seam.query("PK = :pk", {":pk": head.partition()})}
+    items = {item["SK"]: item for item in store_client.query("PK = :pk", {":pk": head.partition()})}
     assert sorted(items) == [
         "EVENT#000000000000#000000000001",
         "EVENT#000000000001#000000000003",
@@ -139,7 +139,7 @@ def test_the_chain_goes_from_birth_to_head(caller):
     ):
         item = items[key]
         assert (item["record"], item["previous"]) == (number, digest)
-        digest = ledger.link(instance_id, item, item.get("observations", "[]"), item[result])
+        digest = audit_trail.chain_digest(instance_id, item, item.get("observations", "[]"), item[result])
         assert item["digest"] == digest
     assert head.digest == digest
     rows = json.loads(items["OBS#000000000004"]["observations"])

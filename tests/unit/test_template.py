@@ -8,8 +8,8 @@ from uuid import uuid4
 import pytest
 
 from identity_service.plans import PLANS
+from identity_service.store import dynamodb as store_client
 from identity_service.store import instances
-from identity_service.store import table as seam
 from local import stream, template
 from tests.conftest import EVENTS, Caller
 
@@ -85,7 +85,7 @@ def asked(edge, monkeypatch):
     """What each function asked of DynamoDB while every endpoint was called, errors included."""
     asked = {}
     running = []
-    call = seam._call
+    call = store_client._call
 
     def recorded(operation, **arguments):
         if running:
@@ -112,7 +112,7 @@ def asked(edge, monkeypatch):
     edge._apps = {name: named(name, app) for name, app in edge._apps.items()}
     edge._authorize = authorizing
     callers = [Caller(edge, "indie"), Caller(edge, "enterprise")]
-    monkeypatch.setattr(seam, "_call", recorded)
+    monkeypatch.setattr(store_client, "_call", recorded)
     monkeypatch.setattr(stream, "handler", lambda *_: {"batchItemFailures": []})  # the stream must not be faster than this test
     for caller in callers:
         call_everything(caller)
@@ -225,11 +225,11 @@ def test_usage_plans_bind_every_method_but_health():
             assert own == ({"Authorizer": "NONE", "ApiKeyRequired": False} if name == "Health" else None), name
 
 
-def test_every_type_of_gateway_answer_has_the_one_error_shape():
+def test_every_type_of_gateway_response_has_the_one_error_shape():
     answers = API["GatewayResponses"]
     assert set(answers) == GATEWAY_TYPES
     for kind in answers:
-        answer = template.gateway_answer(kind)
+        answer = template.gateway_response(kind)
         assert answer.headers["X-Request-Id"] is None, kind  # the request's own id
         assert {"error", "message", "details"} <= set(answer.body), kind
         wait = answer.body.get("retry_after")

@@ -21,15 +21,15 @@ from identity_engine import (
     process_all,
     reset,
 )
-from identity_service.cycles import snapshot_answer
-from identity_service.store import ledger
+from identity_service.cycles import snapshot_response
+from identity_service.store import audit_trail
 from identity_service.store.instances import Head
 
 FORMAT: Final = "identity-os-audit/1"
 _FIELDS: Final = {"record", "kind", "at", "engine_version", "previous", "digest", "observations"}
 
 
-class NoExport(ValueError):
+class NotAnExport(ValueError):
     """The file is no export."""
 
 
@@ -48,7 +48,7 @@ class Mismatch(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Verification:
     """What a check found. `verified` is None when there was more than it was allowed to replay; `replayed` counts records."""
 
     verified: bool | None
@@ -63,7 +63,7 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
-class Heading:
+class ExportHeader:
     """Where the records must lead: how many there are, the observations in them, the last digest, the state."""
 
     instance_id: str
@@ -73,23 +73,23 @@ class Heading:
     state: str
 
     @classmethod
-    def of(cls, head: Head) -> "Heading":
+    def of(cls, head: Head) -> "ExportHeader":
         """That of an instance as it stands."""
         return cls(head.id, head.records, head.seq, head.digest, head.encoded)
 
 
-def verify(heading: Heading, records: Iterable[Any], most: int | None = None) -> Verdict:
+def verify(heading: ExportHeader, records: Iterable[Any], most: int | None = None) -> Verification:
     """Check the chain and replay every record. `most`: observations after which to stop, with no verdict."""
     replay = _Replay(heading.instance_id)
     try:
         for record in records:
             if most is not None and replay.observations >= most:
-                return Verdict(None, heading.records, replay.replayed)
+                return Verification(None, heading.records, replay.replayed)
             replay.take(record)
         replay.finish(heading)
     except Mismatch as mismatch:
-        return Verdict(False, heading.records, replay.replayed, mismatch)
-    return Verdict(replay.stranger is None, heading.records, replay.replayed, replay.stranger)
+        return Verification(False, heading.records, replay.replayed, mismatch)
+    return Verification(replay.foreign is None, heading.records, replay.replayed, replay.foreign)
 
 
 class _Replay:
@@ -101,7 +101,7 @@ class _Replay:
         self.digest = ""
         self.state: State | None = None
         #: The first record that another version of the engine made: from there on the chain is checked, and nothing replayed.
-        self.stranger: Mismatch | None = None
+        self.foreign: Mismatch | None = None
 
     def take(self, record: Any) -> None:
         """The next record; Mismatch when it is wrong."""
@@ -121,16 +121,18 @@ class _Replay:
             raise Mismatch(expected, "out_of_place", f"record {record['record']} stands where record {expected} should")
         if record["previous"] != self.digest:
             raise Mismatch(expected, "chain", f"record {expected} does not follow the record before it")
-        link = ledger.link(self.instance_id, record, canonical(record["observations"]), canonical(record[led_to]))
-        if record["digest"] != link:
+        expected_digest = audit_trail.chain_digest(
+            self.instance_id, record, canonical(record["observations"]), canonical(record[led_to])
+        )
+        if record["digest"] != expected_digest:
             raise Mismatch(expected, "digest", f"record {expected} is not as it was written")
-        if self.stranger is None and record["engine_version"] != ENGINE_VERSION:
+        if self.foreign is None and record["engine_version"] != ENGINE_VERSION:
             text = (
                 f"record {expected} was made by engine {record['engine_version']}, and this is engine {ENGINE_VERSION}: "
                 "that version alone can replay its decisions; the chain was checked throughout"
             )
-            self.stranger = Mismatch(expected, "engine_version", text)
-        if self.stranger is None:
+            self.foreign = Mismatch(expected, "engine_version", text)
+        if self.foreign is None:
             self._play(record, expected)
             self.replayed += 1
 
@@ -142,7 +144,7 @@ class _Replay:
             observed = [_observation(row) for row in record["observations"]]
             steps = process_all(self.state, observed) if self.state else []
             self.state = steps[-1][0]
-            same = snapshot_answer(self.instance_id, self.state) == record["snapshot"]
+            same = snapshot_response(self.instance_id, self.state) == record["snapshot"]
             same &= [row["cycle"] for row in record["observations"]] == [state.cycle for state, _ in steps]
         else:
             text = canonical(record["state"])
@@ -153,7 +155,7 @@ class _Replay:
         if not same:
             raise Mismatch(number, "replay", f"the engine does not come to what record {number} says")
 
-    def finish(self, heading: Heading) -> None:
+    def finish(self, heading: ExportHeader) -> None:
         """Mismatch when the records do not lead to the heading."""
         if self.number < heading.records:
             missing = self.number + 1
@@ -161,7 +163,7 @@ class _Replay:
         if self.number > heading.records:
             beyond = heading.records + 1
             raise Mismatch(beyond, "out_of_place", f"record {beyond} is one more than the {heading.records} there are")
-        state = encode(self.state) if self.state and self.stranger is None else heading.state
+        state = encode(self.state) if self.state and self.foreign is None else heading.state
         if (self.digest, self.observations, state) != (heading.digest, heading.observations, heading.state):
             raise Mismatch(self.number, "head", "the records do not lead to where the instance stands")
 
@@ -172,7 +174,7 @@ def _observation(row: Any) -> Observation:
 
 def export(head: Head) -> Iterator[str]:
     """The lines of an instance's export, as the instance stands in `head`."""
-    heading = Heading.of(head)
+    heading = ExportHeader.of(head)
     yield canonical(
         {
             "format": FORMAT,
@@ -183,28 +185,28 @@ def export(head: Head) -> Iterator[str]:
             "state": json.loads(heading.state),
         }
     )
-    for record, _ in ledger.records(head.place()):
+    for record, _ in audit_trail.records(head.trail_position()):
         yield canonical(record)
 
 
-def verify_export(lines: Iterable[str]) -> tuple[Heading, Verdict]:
-    """Check an export; NoExport when it begins with no heading that can be read."""
+def verify_export(lines: Iterable[str]) -> tuple[ExportHeader, Verification]:
+    """Check an export; NotAnExport when it begins with no heading that can be read."""
     rows = iter(lines)
     heading = _heading(next(rows, ""))
     return heading, verify(heading, (_row(line) for line in rows))
 
 
-def _heading(line: str) -> Heading:
+def _heading(line: str) -> ExportHeader:
     row = _row(line)
     if not isinstance(row, dict) or row.pop("format", None) != FORMAT:
-        raise NoExport(f"the first line is not the heading of an export ({FORMAT})")
+        raise NotAnExport(f"the first line is not the heading of an export ({FORMAT})")
     try:
-        heading = Heading(**row | {"state": canonical(row["state"])})
+        heading = ExportHeader(**row | {"state": canonical(row["state"])})
         known = (str, int, int, str, str)
-        if tuple(type(getattr(heading, name)) for name in Heading.__slots__) != known:
+        if tuple(type(getattr(heading, name)) for name in ExportHeader.__slots__) != known:
             raise TypeError
     except (KeyError, TypeError):
-        raise NoExport("the heading is damaged") from None
+        raise NotAnExport("the heading is damaged") from None
     return heading
 
 

@@ -6,7 +6,7 @@
       403 instance_limit_reached                    409 conflict               503 service_unavailable
                                                     413, 415
 
-Raised anywhere above the store, turned into JSON in `frame`, and nowhere else.
+Raised anywhere above the store, turned into JSON in `middleware`, and nowhere else.
 """
 
 from collections.abc import Mapping, Sequence

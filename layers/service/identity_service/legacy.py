@@ -27,7 +27,7 @@ _DRIFTS: Final = {"D0": "D0_noise", "D1": "D1_context", "D2": "D2_adaptive", "D3
 _INSTANCE: Final = r"/v1/instances/(?P<id>[^/]+)"
 
 
-class Legacy:
+class LegacyMiddleware:
     """Outermost of all middlewares: translates for client 0.9 and lets everybody else pass."""
 
     def __init__(self, app: ASGIApp) -> None:

@@ -14,8 +14,8 @@ from identity_service.clock import now
 from identity_service.log import logger
 from identity_service.principal import Principal
 from identity_service.store import usage
-from identity_service.store.claims import Repeated
-from identity_service.store.table import StoreUnavailable
+from identity_service.store.dynamodb import StoreUnavailable
+from identity_service.store.idempotency import Replayed
 
 T = TypeVar("T")
 
@@ -32,7 +32,7 @@ class Meter:
         self.counts: usage.Counts | None = None
         self._reserved = 0
 
-    def charge(self, cycles: int = 0) -> None:
+    def count_request(self, cycles: int = 0) -> None:
         """Count the request and reserve its cycles; ApiError 429 when the minute or the month has no room."""
         who, at = self.principal, self.windows
         try:
@@ -51,9 +51,9 @@ class Meter:
                 raise errors.quota_exceeded(who.per_month, max(at.month_ends - int(now()), 1))
         raise errors.rate_limit_exceeded(who.per_minute, max(at.minute_ends - int(now()), 1))
 
-    def charge_beside(self, read: Callable[[], T], cycles: int = 0) -> T:
+    def count_while(self, read: Callable[[], T], cycles: int = 0) -> T:
         """Charge while `read` runs, and answer what it read. Over the limit wins over nearly all that `read` met."""
-        counted = _beside.submit(self.charge, cycles)
+        counted = _beside.submit(self.count_request, cycles)
         try:
             found = read()
         except Exception as error:
@@ -61,9 +61,9 @@ class Meter:
                 counted.result()
             except errors.ApiError as over:
                 # An answer given before is given again, whatever the month has left.
-                if not (isinstance(error, Repeated) and over.code == "quota_exceeded"):
+                if not (isinstance(error, Replayed) and over.code == "quota_exceeded"):
                     raise
-            self.give_back()
+            self.release()
             raise
         counted.result()
         return found
@@ -72,12 +72,12 @@ class Meter:
         """The work is committed: the reserved cycles are used."""
         self._reserved = 0
 
-    def give_back(self) -> None:
+    def release(self) -> None:
         """Return what was reserved and not kept."""
         if not self._reserved:
             return
         try:
-            usage.give_back(self.principal.account_id, self.windows, self._reserved)
+            usage.release(self.principal.account_id, self.windows, self._reserved)
         except StoreUnavailable:
             logger().error("cycles not given back", account=self.principal.account_id, cycles=self._reserved)
             return

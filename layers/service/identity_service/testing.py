@@ -21,17 +21,17 @@ from identity_engine import (
 )
 from identity_service import errors
 from identity_service.clock import now
-from identity_service.cycles import retest, snapshot_answer
+from identity_service.cycles import retest, snapshot_response
 from identity_service.errors import Problem
-from identity_service.frame import encoded
+from identity_service.http import encode_data
 from identity_service.limits import Meter
-from identity_service.requests import TestIn
+from identity_service.request_models import TestRequest
 from identity_service.store import instances
-from identity_service.store.claims import Claim
+from identity_service.store.idempotency import IdempotencyRecord
 from identity_service.store.instances import LimitReached
 
 
-def questions_answer(version: str) -> dict[str, Any]:
+def questions_response(version: str) -> dict[str, Any]:
     """The questions of a version with their options, in order."""
     questions = [
         {
@@ -44,7 +44,7 @@ def questions_answer(version: str) -> dict[str, Any]:
     return {"version": version, "question_count": VERSIONS[version], "questions": questions}
 
 
-def submit_test(meter: Meter, test: TestIn, claim: Claim | None) -> bytes:
+def submit_test(meter: Meter, test: TestRequest, idempotency: IdempotencyRecord | None) -> bytes:
     """Score a test and give its profile to an instance, a new one if asked. ApiError 400 when the answers are not complete."""
     _check_target(test)
     answers = _answers(test)
@@ -52,16 +52,16 @@ def submit_test(meter: Meter, test: TestIn, claim: Claim | None) -> bytes:
     profile, strengths = profile_of(mode_profile), starting_strengths(mode_profile)
 
     def render(instance_id: str, state: State) -> bytes:
-        return encoded(_done(instance_id, mode_map(mode_profile), persona_matches(mode_profile)[:3], state))
+        return encode_data(_done(instance_id, mode_map(mode_profile), persona_matches(mode_profile)[:3], state))
 
     if not test.create_instance:
-        return retest(meter, test.instance_id, profile, strengths, lambda state: render(test.instance_id, state), claim)
-    meter.charge_beside(claim.look if claim else lambda: None)
+        return retest(meter, test.instance_id, profile, strengths, lambda state: render(test.instance_id, state), idempotency)
+    meter.count_while(idempotency.look if idempotency else lambda: None)
     who, state = meter.principal, birth(profile, strengths)
     head = instances.new(who.account_id, test.instance_name, "", state, now())
     body = render(head.id, state)
     try:
-        instances.create(head, state, who.instances, claim, body, 200)
+        instances.create(head, state, who.instances, idempotency, body, 200)
     except LimitReached:
         raise errors.instance_limit_reached(who.instances or 0) from None
     return body
@@ -75,23 +75,23 @@ def _done(instance_id: str, mode_profile: dict[str, float], matches: list[tuple[
         "matched_personas": [
             {"id": name, "name": PERSONA_BY_ID[name].name, "match_score": edge(value)} for name, value in matches
         ],
-        "snapshot": snapshot_answer(instance_id, state),
+        "snapshot": snapshot_response(instance_id, state),
         "contract": contract_view(contract(state)),
     }
 
 
-def _check_target(test: TestIn) -> None:
-    named = "instance_id" in test.model_fields_set
-    if named == test.create_instance:
-        reason = "unknown_field" if named else "missing"
+def _check_target(test: TestRequest) -> None:
+    has_id = "instance_id" in test.model_fields_set
+    if has_id == test.create_instance:
+        reason = "unknown_field" if has_id else "missing"
         raise errors.invalid("instance_id", reason, "give instance_id or create_instance: true, one of the two")
     if test.create_instance and not test.instance_name:
         raise errors.invalid("instance_name", "missing", "instance_name is required to create an instance")
-    if named and "instance_name" in test.model_fields_set:
+    if has_id and "instance_name" in test.model_fields_set:
         raise errors.invalid("instance_name", "unknown_field", "instance_name goes with create_instance")
 
 
-def _answers(test: TestIn) -> dict[str, str]:
+def _answers(test: TestRequest) -> dict[str, str]:
     asked = question_ids(test.version)
     problems: list[Problem] = []
     answers: dict[str, str] = {}

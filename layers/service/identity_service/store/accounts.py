@@ -13,8 +13,8 @@ from identity_service.clock import iso, now
 from identity_service.keys import key_hash, new_key, well_formed
 from identity_service.plans import PLANS
 from identity_service.principal import Principal
-from identity_service.store import table
-from identity_service.store.table import Item
+from identity_service.store import dynamodb
+from identity_service.store.dynamodb import Item
 
 
 class UnknownAccount(Exception):
@@ -55,13 +55,13 @@ def create_account(name: str, plan: str) -> str:
     }
     # The listing partition lets the command line find accounts without scanning the table.
     entry = {"PK": "ACCOUNTS", "SK": account_id}
-    table.write_all([table.put(item, "attribute_not_exists(PK)"), table.put(entry)])
+    dynamodb.write_all([dynamodb.put(item, "attribute_not_exists(PK)"), dynamodb.put(entry)])
     return account_id
 
 
 def get_account(account_id: str) -> Item:
     """The account; UnknownAccount if there is none."""
-    item = table.get(account_key(account_id))
+    item = dynamodb.get(account_key(account_id))
     if item is None:
         raise UnknownAccount(account_id)
     return item
@@ -69,7 +69,7 @@ def get_account(account_id: str) -> Item:
 
 def list_accounts() -> list[Item]:
     """All accounts, by id."""
-    entries = table.query("PK = :pk", {":pk": "ACCOUNTS"})
+    entries = dynamodb.query("PK = :pk", {":pk": "ACCOUNTS"})
     return [get_account(entry["SK"]) for entry in entries]
 
 
@@ -86,10 +86,12 @@ def set_plan(account_id: str, plan: str, per_minute: int | None = None, per_mont
             sets.append(f"{name} = {placeholder}")
     expression = "SET " + ", ".join(sets) + (" REMOVE " + ", ".join(removes) if removes else "")
     try:
-        table.write(
-            table.update(account_key(account_id), expression, values, condition="attribute_exists(PK)", names={"#plan": "plan"})
+        dynamodb.write(
+            dynamodb.update(
+                account_key(account_id), expression, values, condition="attribute_exists(PK)", names={"#plan": "plan"}
+            )
         )
-    except table.Conflict:
+    except dynamodb.Conflict:
         raise UnknownAccount(account_id) from None
 
 
@@ -108,7 +110,7 @@ def create_key(account_id: str, name: str) -> NewKey:
         "created_at": iso(now()),
     }
     looked_up = {"PK": f"KEY#{digest}", "SK": "KEY", "account_id": account_id, "key_id": key_id}
-    table.write_all([table.put(visible, "attribute_not_exists(PK)"), table.put(looked_up, "attribute_not_exists(PK)")])
+    dynamodb.write_all([dynamodb.put(visible, "attribute_not_exists(PK)"), dynamodb.put(looked_up, "attribute_not_exists(PK)")])
     return NewKey(key_id, secret)
 
 
@@ -116,8 +118,8 @@ def list_keys(account_id: str) -> list[Item]:
     """The keys of an account with `last_used_at`, revoked ones included; never the key or its hash."""
     get_account(account_id)
     keys = []
-    for item in table.query("PK = :pk AND begins_with(SK, :sk)", {":pk": f"ACCOUNT#{account_id}", ":sk": "KEY#"}):
-        used = table.get({"PK": f"KEY#{item['hash']}", "SK": "KEY"}) or {}
+    for item in dynamodb.query("PK = :pk AND begins_with(SK, :sk)", {":pk": f"ACCOUNT#{account_id}", ":sk": "KEY#"}):
+        used = dynamodb.get({"PK": f"KEY#{item['hash']}", "SK": "KEY"}) or {}
         shown = {name: item.get(name) for name in ("id", "name", "last_four", "created_at", "revoked_at")}
         keys.append(shown | {"last_used_at": used.get("last_used_at")})
     return keys
@@ -126,13 +128,13 @@ def list_keys(account_id: str) -> list[Item]:
 def revoke_key(account_id: str, key_id: str) -> None:
     """Make a key useless, for good. Doing it twice is fine; UnknownKey when the account has no such key."""
     visible = {"PK": f"ACCOUNT#{account_id}", "SK": f"KEY#{key_id}"}
-    item = table.get(visible)
+    item = dynamodb.get(visible)
     if item is None:
         raise UnknownKey(key_id)
     looked_up = {"PK": f"KEY#{item['hash']}", "SK": "KEY"}
     values = {":now": iso(now())}
     once = "SET revoked_at = if_not_exists(revoked_at, :now)"
-    table.write_all([table.update(key, once, values) for key in (visible, looked_up)])
+    dynamodb.write_all([dynamodb.update(key, once, values) for key in (visible, looked_up)])
 
 
 def authenticate(key: str) -> Principal | None:
@@ -140,13 +142,13 @@ def authenticate(key: str) -> Principal | None:
     if not well_formed(key):
         return None
     looked_up = {"PK": f"KEY#{key_hash(key)}", "SK": "KEY"}
-    item = table.get(looked_up)
+    item = dynamodb.get(looked_up)
     if item is None or "revoked_at" in item:
         return None
-    account = table.get(account_key(item["account_id"]))
+    account = dynamodb.get(account_key(item["account_id"]))
     if account is None:
         return None
-    table.write(table.update(looked_up, "SET last_used_at = :now", {":now": iso(now())}))
+    dynamodb.write(dynamodb.update(looked_up, "SET last_used_at = :now", {":now": iso(now())}))
     plan = PLANS[account["plan"]]
     return Principal(
         account["id"],

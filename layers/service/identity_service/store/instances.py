@@ -8,33 +8,20 @@ alone: a cycle does not touch them, and a page reads its heads strongly consiste
 """
 
 import secrets
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from itertools import islice
-from typing import Any, Generic, TypeVar
+from dataclasses import dataclass
+from typing import Any
 
 from pydantic_core import from_json
 
 from identity_engine import State, edge, encode, restore
 from identity_service.clock import iso
-from identity_service.store import retry, table
+from identity_service.store import dynamodb, retry
 from identity_service.store.accounts import account_key
-from identity_service.store.claims import Claim
-from identity_service.store.ledger import Place, event_record
-from identity_service.store.table import Item
+from identity_service.store.audit_trail import TrailPosition, event_record
+from identity_service.store.dynamodb import Item
+from identity_service.store.idempotency import IdempotencyRecord
 
-#: Keys that one call of DynamoDB deletes at the most.
-_DELETED_AT_ONCE = 25
-#: How the items of a partition are found: none may be missed, and their keys suffice.
-_KEYS_ONLY = {"ProjectionExpression": "PK, SK", "ConsistentRead": True}
 _SUMMARY = ("id", "name", "description", "created_at", "seq", "energy_level")
-
-
-T = TypeVar("T")
-
-
-class Interrupted(Exception):
-    """A purge stopped before it was through."""
 
 
 class LimitReached(Exception):
@@ -75,22 +62,9 @@ class Head:
         """Partition key of everything that belongs to the instance."""
         return partition(self.account_id, self.id)
 
-    def place(self) -> Place:
+    def trail_position(self) -> TrailPosition:
         """Where the next record of its audit trail goes."""
-        return Place(self.partition(), self.id, self.records + 1, self.digest, self.seq)
-
-
-@dataclass(frozen=True, slots=True)
-class Change(Generic[T]):
-    """What a write makes of a head: the head after it, its state, the records to store with it, the caller's result.
-
-    The first record, where there is one, tells for good whether the write took effect: its key and `commit` are its own.
-    """
-
-    head: Head
-    state: State
-    records: list[dict[str, Any]]
-    result: T
+        return TrailPosition(self.partition(), self.id, self.records + 1, self.digest, self.seq)
 
 
 def partition(account_id: str, instance_id: str) -> str:
@@ -98,12 +72,13 @@ def partition(account_id: str, instance_id: str) -> str:
     return f"ACCOUNT#{account_id}#INST#{instance_id}"
 
 
-def _head_key(account_id: str, instance_id: str) -> dict[str, str]:
+def head_key(account_id: str, instance_id: str) -> dict[str, str]:
+    """Primary key of a head."""
     return {"PK": partition(account_id, instance_id), "SK": "HEAD"}
 
 
 def _item(head: Head, state: State) -> Item:
-    return _head_key(head.account_id, head.id) | {
+    return head_key(head.account_id, head.id) | {
         "account": head.account_id,
         "by_created": f"{head.created_key}#{head.id}",
         "by_name": f"{head.name}#{head.id}",
@@ -154,82 +129,87 @@ def _head(item: Item) -> Head:
 def put_head(head: Head, state: State, after: int) -> dict[str, Any]:
     """The operation that stores `head`, if the stored one still has version `after` (0: none is stored)."""
     if not after:
-        return table.put(_item(head, state), "attribute_not_exists(PK)")
-    return table.put(_item(head, state), "version = :after", {":after": after})
+        return dynamodb.put(_item(head, state), "attribute_not_exists(PK)")
+    return dynamodb.put(_item(head, state), "version = :after", {":after": after})
 
 
 def new(account_id: str, name: str, description: str, state: State, moment: float) -> Head:
     """The head of an instance that is not stored yet."""
     encoded, stamp = encode(state), iso(moment)
     instance_id = f"inst_{secrets.token_hex(8)}"
-    _, digest = event_record(Place(partition(account_id, instance_id), instance_id), "created", encoded, stamp)
+    _, digest = event_record(TrailPosition(partition(account_id, instance_id), instance_id), "created", encoded, stamp)
     return Head(account_id, instance_id, name, description, stamp, stamp, f"{moment:017.6f}", encoded, digest)
 
 
 def create(
-    head: Head, state: State, limit: int | None, claim: Claim | None = None, answer: bytes = b"", status: int = 0
+    head: Head,
+    state: State,
+    limit: int | None,
+    idempotency: IdempotencyRecord | None = None,
+    answer: bytes = b"",
+    status: int = 0,
 ) -> None:
-    """Store a new instance, counted against `limit`, with the `answer` under its `claim`, in one transaction.
+    """Store a new instance, counted against `limit`, with the `answer` under its `idempotency`, in one transaction.
 
-    LimitReached when there is no room, Repeated when the claim was answered before, OutcomeUnknown when nobody can tell.
+    LimitReached when there is no room, Replayed when the idempotency was answered before, OutcomeUnknown when nobody can tell.
     """
-    grow = table.update(
+    grow = dynamodb.update(
         account_key(head.account_id),
         "ADD instance_count :one",
         {":one": 1} if limit is None else {":one": 1, ":limit": limit},
         condition="attribute_exists(PK)" if limit is None else "instance_count < :limit",
     )
-    born, _ = event_record(Place(head.partition(), head.id), "created", head.encoded, head.created_at)
+    born, _ = event_record(TrailPosition(head.partition(), head.id), "created", head.encoded, head.created_at)
     operations = [put_head(head, state, after=0), born, grow]
-    if claim:
-        operations.append(claim.put(status, answer))
+    if idempotency:
+        operations.append(idempotency.put(status, answer))
     uncertain = False
     for attempt in range(retry.TRIES):
         try:
-            table.write_all(operations)
+            dynamodb.write_all(operations)
             return
-        except table.Conflict as conflict:
+        except dynamodb.Conflict as conflict:
             if (uncertain or conflict.sent_again) and get(head.account_id, head.id):
                 return
-            if claim:
-                claim.refuse_repetition(conflict.items[3])
+            if idempotency:
+                idempotency.raise_if_answered(conflict.items[3])
             if limit is not None and (conflict.items[2] or {}).get("instance_count", 0) >= limit:
                 raise LimitReached from None
-        except table.StoreUnavailable as error:
+        except dynamodb.StoreUnavailable as error:
             # The id is this instance's alone: if it is there, it was this write. If not, sending it again is the same write.
             try:
                 if get(head.account_id, head.id):
                     return
-            except table.StoreUnavailable:
-                raise table.OutcomeUnknown(str(error)) from error
+            except dynamodb.StoreUnavailable:
+                raise dynamodb.OutcomeUnknown(str(error)) from error
             if uncertain:
-                raise table.OutcomeUnknown(str(error)) from error
+                raise dynamodb.OutcomeUnknown(str(error)) from error
             uncertain = True
         retry.pause(attempt)
-    raise table.OutcomeUnknown if uncertain else table.Conflict([])
+    raise dynamodb.OutcomeUnknown if uncertain else dynamodb.Conflict([])
 
 
-def get(account_id: str, instance_id: str, claim: Claim | None = None) -> Head | None:
-    """The head, strongly consistent; None when this account has no such instance. Repeated when `claim` was answered before."""
-    key = _head_key(account_id, instance_id)
-    if claim is None:
-        item = table.get(key)
+def get(account_id: str, instance_id: str, idempotency: IdempotencyRecord | None = None) -> Head | None:
+    """The head, strongly consistent; None when this account has no such instance. Replayed when there is a stored answer."""
+    key = head_key(account_id, instance_id)
+    if idempotency is None:
+        item = dynamodb.get(key)
     else:
-        found = {item["SK"]: item for item in table.get_many([key, claim.item_key()])}
-        claim.refuse_repetition(found.get(claim.item_key()["SK"]))
+        found = {item["SK"]: item for item in dynamodb.get_many([key, idempotency.item_key()])}
+        idempotency.raise_if_answered(found.get(idempotency.item_key()["SK"]))
         item = found.get("HEAD")
     return _head(item) if item else None
 
 
 def count(account_id: str) -> int:
     """How many instances the account has."""
-    return int((table.get(account_key(account_id), ["instance_count"]) or {}).get("instance_count", 0))
+    return int((dynamodb.get(account_key(account_id), ["instance_count"]) or {}).get("instance_count", 0))
 
 
 def page(account_id: str, *, sort: str, descending: bool, offset: int, limit: int) -> list[Item]:
     """Summaries of one page, sorted by "created_at" or "name"."""
     index = "by_name" if sort == "name" else "by_created"
-    entries = table.query(
+    entries = dynamodb.query(
         "account = :account",
         {":account": account_id},
         IndexName=index,
@@ -242,81 +222,9 @@ def page(account_id: str, *, sort: str, descending: bool, offset: int, limit: in
             keys.append({"PK": entry["PK"], "SK": entry["SK"]})
         if len(keys) == limit:
             break
-    found = {item["id"]: item for item in table.get_many(keys, _SUMMARY)} if keys else {}
+    found = {item["id"]: item for item in dynamodb.get_many(keys, _SUMMARY)} if keys else {}
     ids = (key["PK"].rpartition("#")[2] for key in keys)
     return [found[instance_id] for instance_id in ids if instance_id in found]
-
-
-def change(head: Head | None, compute: Callable[[Head], Change[T]], claim: Claim | None = None) -> T | None:
-    """Commit what `compute` makes of the head, in one transaction; its result, or None when there is no such instance.
-
-    `compute` is given the head with its next version, and the name of the write in `commit`. Whoever loses a race reads
-    again, computes again and commits again, a bounded number of times; then Conflict. Repeated when a twin under the same
-    claim was first. A write without an answer is looked for; where it is not found, the next attempt shuts it out, since
-    both need the same version. OutcomeUnknown when that cannot be done.
-    """
-    unanswered: list[Change[T]] = []
-    for attempt in range(retry.TRIES):
-        if head is None:
-            return None
-        made = compute(replace(head, commit=secrets.token_hex(8), version=head.version + 1))
-        try:
-            table.write_all([put_head(made.head, made.state, after=head.version), *made.records])
-            return made.result
-        except table.Conflict as conflict:
-            if conflict.sent_again:
-                unanswered.append(made)
-        except table.StoreUnavailable as error:
-            unanswered.append(made)
-            if len(unanswered) > 1:
-                return _settled(unanswered, error)
-        retry.pause(attempt)
-        try:
-            found = get(head.account_id, head.id)
-            for earlier in unanswered:
-                if _took_effect(earlier, found):
-                    return earlier.result
-            if claim:
-                claim.look()
-        except table.StoreUnavailable as error:
-            raise (table.OutcomeUnknown(str(error)) if unanswered else error) from None
-        # What expected a version that is gone can never take effect.
-        unanswered = [earlier for earlier in unanswered if found is not None and found.version < earlier.head.version]
-        head = found
-    if unanswered:
-        return _settled(unanswered, table.StoreUnavailable("no answer"))
-    raise table.Conflict([])
-
-
-def _settled(unanswered: list[Change[T]], error: table.StoreUnavailable) -> T:
-    """The result of the write that took effect; if none did, none ever will: `error`. OutcomeUnknown where that cannot be had.
-
-    All of them expect the same version, so a write of nothing but the next version shuts them out.
-    """
-    head = unanswered[0].head
-    key = _head_key(head.account_id, head.id)
-    values = {":before": head.version - 1, ":next": head.version}
-    try:
-        try:
-            table.write(table.update(key, "SET version = :next", values, condition="version = :before"))
-        except table.Conflict:
-            found = get(head.account_id, head.id)
-            for made in unanswered:
-                if _took_effect(made, found):
-                    return made.result
-    except table.StoreUnavailable as again:
-        raise table.OutcomeUnknown(str(again)) from error
-    raise error
-
-
-def _took_effect(made: Change[Any], found: Head | None) -> bool:
-    if found is not None and found.commit == made.head.commit:
-        return True
-    if not made.records or (found is not None and found.version < made.head.version):
-        return False
-    ((_, arguments),) = made.records[0].items()
-    key = {name: arguments["Item"][name]["S"] for name in ("PK", "SK")}
-    return (table.get(key, ("commit",)) or {}).get("commit") == made.head.commit
 
 
 def remove(account_id: str, instance_id: str) -> bool:
@@ -327,28 +235,28 @@ def remove(account_id: str, instance_id: str) -> bool:
     """
     uncertain = False
     for attempt in range(retry.TRIES):
-        head = table.get(_head_key(account_id, instance_id), ("version", "month", "month_cycles"))
+        head = dynamodb.get(head_key(account_id, instance_id), ("version", "month", "month_cycles"))
         if head is None:
             return uncertain
-        gone = table.delete(_head_key(account_id, instance_id), "version = :version", {":version": head["version"]})
+        gone = dynamodb.delete(head_key(account_id, instance_id), "version = :version", {":version": head["version"]})
         change: dict[str, Any] = {":less": -1}
         expression, names = "ADD instance_count :less", {}
         if head["month_cycles"]:
             change[":cycles"] = head["month_cycles"]
             expression, names = expression + ", #gone :cycles", {"#gone": gone_cycles(head["month"])}
-        shrink = table.update(account_key(account_id), expression, change, names=names)
+        shrink = dynamodb.update(account_key(account_id), expression, change, names=names)
         try:
-            table.write_all([gone, shrink])
+            dynamodb.write_all([gone, shrink])
             return True
-        except table.Conflict as conflict:
+        except dynamodb.Conflict as conflict:
             uncertain |= conflict.sent_again
-        except table.StoreUnavailable as error:
+        except dynamodb.StoreUnavailable as error:
             # The next look finds it gone, or it is tried again under the same condition: it goes once.
             if uncertain:
-                raise table.OutcomeUnknown(str(error)) from error
+                raise dynamodb.OutcomeUnknown(str(error)) from error
             uncertain = True
         retry.pause(attempt)
-    raise table.OutcomeUnknown if uncertain else table.Conflict([])
+    raise dynamodb.OutcomeUnknown if uncertain else dynamodb.Conflict([])
 
 
 def gone_cycles(month: str) -> str:
@@ -361,43 +269,11 @@ def cycles_of(account_id: str, month: str) -> int:
 
     Instances first: one that is deleted meanwhile is counted twice rather than not at all.
     """
-    entries = table.query("account = :account", {":account": account_id}, IndexName="by_created")
+    entries = dynamodb.query("account = :account", {":account": account_id}, IndexName="by_created")
     committed = 0
-    for group in _by(100, entries):
+    for group in dynamodb.groups_of(100, entries):
         keys = [{"PK": entry["PK"], "SK": entry["SK"]} for entry in group]
-        heads = table.get_many(keys, ("month", "month_cycles"))
+        heads = dynamodb.get_many(keys, ("month", "month_cycles"))
         committed += sum(head["month_cycles"] for head in heads if head["month"] == month)
-    account = table.get(account_key(account_id)) or {}
+    account = dynamodb.get(account_key(account_id)) or {}
     return committed + int(account.get(gone_cycles(month), 0))
-
-
-def purge(partition_key: str, on: Callable[[], bool] = lambda: True) -> int:
-    """Remove everything left of a deleted instance, a few items at a time; how many went. Interrupted when `on` says no.
-
-    Nothing is lost by an interruption of any kind: what is left is still there for the next call. ValueError when the instance
-    exists.
-    """
-    gone = 0
-    for keys in _by(_DELETED_AT_ONCE, table.query("PK = :pk", {":pk": partition_key}, **_KEYS_ONLY)):
-        if {"PK": partition_key, "SK": "HEAD"} in keys:
-            raise ValueError("the instance still exists")
-        if not on():
-            raise Interrupted(gone)
-        table.delete_many(keys)
-        gone += len(keys)
-    return gone
-
-
-def orphans() -> Iterator[str]:
-    """Partitions of deleted instances that still hold items. Reads the whole table."""
-    last = ""
-    for item in table.scan(("PK",)):
-        key = item["PK"]
-        if key != last and "#INST#" in key and table.get({"PK": key, "SK": "HEAD"}, ("PK",)) is None:
-            yield key
-        last = key
-
-
-def _by(size: int, items: Iterator[Item]) -> Iterator[list[Item]]:
-    while group := list(islice(items, size)):
-        yield group

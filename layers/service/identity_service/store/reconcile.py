@@ -38,4 +38,4 @@ def _finding(account_id: str, at: Windows, before: usage.Reserved) -> Finding:
 
 def repair(finding: Finding, at: Windows) -> None:
     """Give back what a finding says was lost. Conflict when something was given back since: find again."""
-    usage.give_back(finding.account_id, at, finding.lost, finding.reserved.given)
+    usage.release(finding.account_id, at, finding.lost, finding.reserved.given)

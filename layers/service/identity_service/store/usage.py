@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 
-from identity_service.store import table
+from identity_service.store import dynamodb
 
 _SWEEP_AT = 16
 
@@ -64,15 +64,15 @@ def count(account_id: str, at: Windows, cycles: int, per_minute: int, per_month:
         condition += " AND (attribute_not_exists(#c) OR #c <= :room)" if room >= 0 else " AND #c <= :room"
     names = {"#m": at.minute, "#c": at.month}
     try:
-        operation = table.update(key, "ADD #m :one, #c :n", values, condition=condition, names=names, returning=True)
-        item = table.write(operation, repeatable=False)
-    except table.Conflict as conflict:
+        operation = dynamodb.update(key, "ADD #m :one, #c :n", values, condition=condition, names=names, returning=True)
+        item = dynamodb.write(operation, repeatable=False)
+    except dynamodb.Conflict as conflict:
         raise OverLimit(_counts(conflict.items[0] or {}, at)) from None
     _sweep(key, item, at)
     return _counts(item, at)
 
 
-def give_back(account_id: str, at: Windows, cycles: int, given: int | None = None) -> None:
+def release(account_id: str, at: Windows, cycles: int, given: int | None = None) -> None:
     """Return cycles that were reserved and not committed, to the month they were taken from.
 
     With `given`, only if as many were given back before; Conflict if not.
@@ -86,7 +86,7 @@ def give_back(account_id: str, at: Windows, cycles: int, given: int | None = Non
     elif given is not None:
         condition = "attribute_not_exists(#g)"
     names = {"#c": at.month, "#g": _given(at)}
-    table.write(table.update(key, "ADD #c :less, #g :more", values, condition=condition, names=names), repeatable=False)
+    dynamodb.write(dynamodb.update(key, "ADD #c :less, #g :more", values, condition=condition, names=names), repeatable=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ class Reserved:
 
 def reserved(account_id: str, at: Windows) -> Reserved:
     """What was ever reserved in the month is the sum of the two: it never goes down."""
-    item = table.get({"PK": f"ACCOUNT#{account_id}", "SK": "USAGE"}) or {}
+    item = dynamodb.get({"PK": f"ACCOUNT#{account_id}", "SK": "USAGE"}) or {}
     return Reserved(item.get(at.month, 0), item.get(_given(at), 0))
 
 
@@ -107,13 +107,13 @@ def _given(at: Windows) -> str:
     return f"g{at.month[1:]}"
 
 
-def _counts(item: table.Item, at: Windows) -> Counts:
+def _counts(item: dynamodb.Item, at: Windows) -> Counts:
     return Counts(item.get(at.minute, 0), item.get(at.month, 0))
 
 
-def _sweep(key: dict[str, str], item: table.Item, at: Windows) -> None:
+def _sweep(key: dict[str, str], item: dynamodb.Item, at: Windows) -> None:
     past = [name for name in item if name[0] == "m" and name < at.minute]
     if len(past) < _SWEEP_AT:
         return
     names = {f"#p{i}": name for i, name in enumerate(past)}
-    table.write(table.update(key, "REMOVE " + ", ".join(names), names=names))
+    dynamodb.write(dynamodb.update(key, "REMOVE " + ", ".join(names), names=names))

@@ -1,4 +1,4 @@
-"""The seam between the store and DynamoDB: few calls, plain values in and out, two kinds of failure.
+"""The DynamoDB client of the store: few calls, plain values in and out, two kinds of failure.
 
 Items hold strings and integers only: state and records go in as canonical JSON text, so nothing passes through Decimal. The
 partition key carries the account, so another account's data cannot be addressed.
@@ -7,6 +7,7 @@ partition key carries the account, so another account's data cannot be addressed
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
+from itertools import islice
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -200,6 +201,12 @@ def _pages(operation: str, arguments: dict[str, Any]) -> Iterator[Item]:
 def scan(attributes: Iterable[str]) -> Iterator[Item]:
     """Every item of the table, those of one partition together; for repairs, never on a request's path."""
     return _pages("scan", {"TableName": settings().table} | _projection(attributes))
+
+
+def groups_of(size: int, items: Iterator[Item]) -> Iterator[list[Item]]:
+    """The items in lists of `size`, the last one shorter."""
+    while group := list(islice(items, size)):
+        yield group
 
 
 def delete_many(keys: list[dict[str, str]]) -> None:

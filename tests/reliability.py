@@ -1,6 +1,6 @@
-"""`make prove`: what docs/reliability.md promises, in one table. SOAK=seconds of the soak (60), SEED to repeat a run.
+"""`make reliability`: what docs/reliability.md promises, in one table. SOAK=seconds of the soak (60), SEED to repeat a run.
 
-`python -m tests.prove bad_input` runs one section alone.
+`python -m tests.reliability bad_input` runs one section alone.
 """
 
 import os
@@ -18,9 +18,9 @@ from identity_service import audit
 from identity_service.store import instances
 from local import dynamodb, template
 from local.edge import Edge
+from tests.bad_input.fuzz import OBSERVATION, fuzz
 from tests.conftest import Caller
 from tests.faults import machine
-from tests.hostile.fuzz import OBSERVATION, fuzz
 from tests.integration import run as integration
 from tests.serving import serving
 
@@ -93,7 +93,7 @@ def bad_input(seed: int) -> Rows:
 def schemathesis(seed: int) -> Rows:
     """The committed OpenAPI document, all checks on, against a running server."""
     if not SCHEMATHESIS.exists():
-        raise RuntimeError("run it as make prove, which installs schemathesis")
+        raise RuntimeError("run it as make reliability, which installs schemathesis")
     with tempfile.TemporaryDirectory() as folder, serving("embedded") as (url, keys):
         config, document = template.ROOT / "schemathesis.toml", template.ROOT / "docs/openapi.json"
         command = [
@@ -101,7 +101,7 @@ def schemathesis(seed: int) -> Rows:
             *("--url", url.removesuffix("/v1"), "--header", f"Authorization: Bearer {keys['enterprise']}"),
             *("--checks", "all", "--max-examples", "100", "--seed", str(seed), "--no-shrink", "--warnings", "off"),
         ]
-        hooks = os.environ | {"SCHEMATHESIS_HOOKS": "tests.hostile.schemathesis_hooks", "PYTHONPATH": str(template.ROOT)}
+        hooks = os.environ | {"SCHEMATHESIS_HOOKS": "tests.bad_input.schemathesis_hooks", "PYTHONPATH": str(template.ROOT)}
         done = subprocess.run(command, cwd=folder, env=hooks, capture_output=True, text=True)
     counted = re.search(r"(\d+) generated", done.stdout)
     assert counted, done.stderr

@@ -1,4 +1,4 @@
-"""Loaded by schemathesis, see tests/prove.py. Every request under a key has a key of its own.
+"""Loaded by schemathesis, see tests/reliability.py. Every request under a key has a key of its own.
 
 Two that share one are one request by intent, and the second gets the first one's answer, be its instance deleted meanwhile;
 tests/api/test_idempotency.py is about that.

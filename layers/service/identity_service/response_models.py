@@ -49,7 +49,7 @@ class Rows(Shape, Generic[T]):
     pagination: Pagination
 
 
-class ErrorAnswer(BaseModel):
+class ErrorResponse(BaseModel):
     """The one error shape. Some errors add a field: retry_after (429, 503), missing_questions (400 incomplete_test)."""
 
     error: str
@@ -59,7 +59,7 @@ class ErrorAnswer(BaseModel):
     missing_questions: list[str] | None = None
 
 
-class InstanceShape(Shape):
+class InstanceModel(Shape):
     """An instance."""
 
     id: Annotated[str, Field(pattern="^inst_[0-9a-f]{16}$")]
@@ -69,7 +69,7 @@ class InstanceShape(Shape):
     updated_at: Time
 
 
-class InstanceStanding(InstanceShape):
+class InstanceStanding(InstanceModel):
     """An instance and how it stands."""
 
     cycle_count: Annotated[int, Field(description="Observations ever processed. Resets do not touch it.")]
@@ -89,7 +89,7 @@ class InstanceRow(Shape):
     energy_level: Unit
 
 
-class DeletedShape(Shape):
+class DeletedModel(Shape):
     """What was deleted."""
 
     id: str
@@ -110,7 +110,7 @@ class Matches(Shape):
     secondary: Match | None
 
 
-class SnapshotShape(Shape):
+class SnapshotModel(Shape):
     """Where the agent stands. The id is content-addressed: the same history gives the same id."""
 
     id: Annotated[str, Field(pattern="^snap_[0-9a-f]{16}$")]
@@ -125,7 +125,7 @@ class SnapshotShape(Shape):
     composites: list[str]
 
 
-class EpisodicShape(Shape):
+class EpisodicModel(Shape):
     """Fourteen signals; null where the thing never happened. Recent: the last 20 cycles."""
 
     stress_spike_count: int
@@ -152,7 +152,7 @@ class EpisodicShape(Shape):
     ]
 
 
-class SelfModelShape(Shape):
+class SelfModelModel(Shape):
     """What the agent has turned out to be like."""
 
     stress_resilience: Unit
@@ -160,7 +160,7 @@ class SelfModelShape(Shape):
     energy_efficiency: Unit
 
 
-class NarrativeShape(Shape):
+class NarrativeModel(Shape):
     """Where the agent stands in its story, since which cycle, and what led there."""
 
     phase: Phase
@@ -169,26 +169,26 @@ class NarrativeShape(Shape):
     cause: Literal["birth", "pressure", "relief", "rest", "drift", "switching", "calm"]
 
 
-class MemoryShape(Shape):
+class MemoryModel(Shape):
     """What the agent remembers."""
 
-    episodic: EpisodicShape
-    self_model: SelfModelShape
+    episodic: EpisodicModel
+    self_model: SelfModelModel
     growth_direction: ByMode
     identity_coherence: Unit
-    narrative: NarrativeShape
+    narrative: NarrativeModel
 
 
-class SnapshotStanding(SnapshotShape):
+class SnapshotStanding(SnapshotModel):
     """A snapshot, its instance's times, and what the agent remembers."""
 
     cycle_count: int
     created_at: Time
     updated_at: Time
-    memory: MemoryShape
+    memory: MemoryModel
 
 
-class DecisionStyleShape(Shape):
+class DecisionStyleModel(Shape):
     """How to decide."""
 
     tempo: Literal["measured", "observant", "exploratory", "decisive"]
@@ -197,7 +197,7 @@ class DecisionStyleShape(Shape):
     commitment_threshold: Literal["low", "medium", "high"]
 
 
-class RecoveryProfileShape(Shape):
+class RecoveryProfileModel(Shape):
     """How to recover."""
 
     preferred_path: Literal["baseline", "rapid", "gradual", "oscillating"]
@@ -205,7 +205,7 @@ class RecoveryProfileShape(Shape):
     cooldown_required: bool
 
 
-class HardLocksShape(Shape):
+class HardLocksModel(Shape):
     """Limits in force at OVER or when identity is very high; null otherwise."""
 
     option_set_max: int | None
@@ -228,7 +228,7 @@ class Reason(Shape):
     calm_cycles: int | None
 
 
-class ContractShape(Shape):
+class ContractModel(Shape):
     """The ExecutionContract: what the agent may do now. `allowed_actions` stand most in character first."""
 
     dominant_modes: list[ModeTitle]
@@ -252,19 +252,19 @@ class ContractShape(Shape):
     preferred_actions: list[Action]
     discouraged_actions: list[Action]
     action_alignment: dict[Action, float]
-    decision_style: DecisionStyleShape
-    recovery_profile: RecoveryProfileShape
-    hard_locks: HardLocksShape
+    decision_style: DecisionStyleModel
+    recovery_profile: RecoveryProfileModel
+    hard_locks: HardLocksModel
     narrative_prompt: str
 
 
-class ContractExplained(ContractShape):
+class ContractExplained(ContractModel):
     """A contract; the explanation is there when it was asked for."""
 
     explanation: list[Reason] = []
 
 
-class GoalShape(Shape):
+class GoalModel(Shape):
     """An assessed goal."""
 
     decision: Literal["accept", "defer", "reject"]
@@ -273,7 +273,7 @@ class GoalShape(Shape):
     energy_budget: Unit
 
 
-class DriftShape(Shape):
+class DriftModel(Shape):
     """Where the agent stands against its anchor; level is null in warm-up."""
 
     level: Literal["D0", "D1", "D2", "D3"] | None
@@ -282,15 +282,15 @@ class DriftShape(Shape):
     rolled_back: bool
 
 
-class ProcessedShape(Shape):
+class ProcessedModel(Shape):
     """What one observation led to."""
 
-    snapshot: SnapshotShape
-    contract: ContractShape
-    drift: DriftShape
+    snapshot: SnapshotModel
+    contract: ContractModel
+    drift: DriftModel
 
 
-class BatchFinal(ProcessedShape):
+class BatchFinal(ProcessedModel):
     """What a batch led to."""
 
     processed_count: int
@@ -299,11 +299,11 @@ class BatchFinal(ProcessedShape):
 class BatchStates(Shape):
     """Every state on the way."""
 
-    states: list[ProcessedShape]
+    states: list[ProcessedModel]
     processed_count: int
 
 
-class ResetShape(Shape):
+class ResetModel(Shape):
     """The state after a reset."""
 
     id: str
@@ -352,13 +352,13 @@ class AuditRow(Shape):
     previous: Annotated[str, Field(description="Digest of the record before; empty for the first.")]
     digest: str
     observations: list[AuditObservation]
-    snapshot: Annotated[SnapshotShape | None, Field(description="Where observations led.")] = None
+    snapshot: Annotated[SnapshotModel | None, Field(description="Where observations led.")] = None
     state: Annotated[
         dict[str, Any] | None, Field(description="The engine's state, where none of the observations led to it.")
     ] = None
 
 
-class MismatchShape(Shape):
+class MismatchModel(Shape):
     """The first record that is not what it should be."""
 
     record: int
@@ -366,7 +366,7 @@ class MismatchShape(Shape):
     message: str
 
 
-class VerdictShape(Shape):
+class VerificationModel(Shape):
     """Whether every record is as it was written, and the engine comes to the same.
 
     verified is null when there are more observations than one answer can replay: export them and verify the file.
@@ -375,7 +375,7 @@ class VerdictShape(Shape):
     verified: bool | None
     records: int
     replayed: int
-    first_mismatch: MismatchShape | None
+    first_mismatch: MismatchModel | None
 
 
 class Option(Shape):
@@ -385,7 +385,7 @@ class Option(Shape):
     text: str
 
 
-class QuestionShape(Shape):
+class QuestionModel(Shape):
     """A question."""
 
     id: str
@@ -393,12 +393,12 @@ class QuestionShape(Shape):
     options: list[Option]
 
 
-class QuestionsShape(Shape):
+class QuestionsModel(Shape):
     """A version of the test."""
 
     version: Literal["v1", "v2", "v3"]
     question_count: int
-    questions: list[QuestionShape]
+    questions: list[QuestionModel]
 
 
 class MatchedPersona(Shape):
@@ -409,7 +409,7 @@ class MatchedPersona(Shape):
     match_score: Unit
 
 
-class TestDoneShape(Shape):
+class TestDoneModel(Shape):
     """What a test led to."""
 
     __test__ = False
@@ -418,11 +418,11 @@ class TestDoneShape(Shape):
     test_completed: Literal[True]
     mode_profile: ByMode
     matched_personas: list[MatchedPersona]
-    snapshot: SnapshotShape
-    contract: ContractShape
+    snapshot: SnapshotModel
+    contract: ContractModel
 
 
-class PersonaShape(Shape):
+class PersonaModel(Shape):
     """A persona."""
 
     id: str
@@ -435,7 +435,7 @@ class PersonaShape(Shape):
     decision_style: str
 
 
-class PersonaFull(PersonaShape):
+class PersonaFull(PersonaModel):
     """A persona in full."""
 
     long_description: str
@@ -443,33 +443,33 @@ class PersonaFull(PersonaShape):
     stress_recovery: str
 
 
-class HealthShape(Shape):
+class HealthModel(Shape):
     """Up."""
 
     status: Literal["ok"]
 
 
-#: What `describe` calls each answer.
-ANSWERS: dict[str, Any] = {
-    "ErrorAnswer": ErrorAnswer,
-    "Instance": Data[InstanceShape],
+#: The name under which `openapi.operation` refers to each response.
+RESPONSES: dict[str, Any] = {
+    "ErrorResponse": ErrorResponse,
+    "Instance": Data[InstanceModel],
     "InstanceDetail": Data[InstanceStanding],
     "InstanceRows": Rows[InstanceRow],
-    "Deleted": Data[DeletedShape],
-    "Processed": Data[ProcessedShape],
+    "Deleted": Data[DeletedModel],
+    "Processed": Data[ProcessedModel],
     "BatchProcessed": Data[BatchFinal | BatchStates],
     "SnapshotDetail": Data[SnapshotStanding],
-    "Simulated": Data[ProcessedShape | BatchFinal | BatchStates],
-    "GoalAssessed": Data[GoalShape],
+    "Simulated": Data[ProcessedModel | BatchFinal | BatchStates],
+    "GoalAssessed": Data[GoalModel],
     "Contract": Data[ContractExplained],
-    "ResetDone": Data[ResetShape],
+    "ResetDone": Data[ResetModel],
     "HistoryRows": Rows[HistoryRow],
     "DriftRows": Rows[DriftRow],
     "AuditRows": Rows[AuditRow],
-    "AuditVerified": Data[VerdictShape],
-    "Questions": Data[QuestionsShape],
-    "TestDone": Data[TestDoneShape],
-    "PersonaRows": Rows[PersonaShape],
+    "AuditVerified": Data[VerificationModel],
+    "Questions": Data[QuestionsModel],
+    "TestDone": Data[TestDoneModel],
+    "PersonaRows": Rows[PersonaModel],
     "PersonaDetail": Data[PersonaFull],
-    "Health": Data[HealthShape],
+    "Health": Data[HealthModel],
 }

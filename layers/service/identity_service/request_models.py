@@ -94,7 +94,7 @@ class Request(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 
 
-class ObservationIn(Request):
+class ObservationRequest(Request):
     """What the agent just did."""
 
     mode_target: ModeName
@@ -122,14 +122,14 @@ class ObservationIn(Request):
         }
 
 
-class BatchIn(Request):
+class BatchRequest(Request):
     """Up to 100 observations, processed in order: all of them or none."""
 
-    observations: Annotated[list[ObservationIn], Field(min_length=1, max_length=100)]
+    observations: Annotated[list[ObservationRequest], Field(min_length=1, max_length=100)]
     include_intermediate: bool = False
 
 
-class ProfileIn(Request):
+class ProfileRequest(Request):
     """Who the agent is. Fixed at creation; everything is optional."""
 
     core_modes: list[ModeName] = []
@@ -142,12 +142,12 @@ class ProfileIn(Request):
     description: Text = ""
 
 
-class ConfigIn(Request):
+class InitialConfig(Request):
     """How a new agent starts. A persona gives strengths and profile; what is said beside it wins."""
 
     mode_strengths: dict[ModeName, Strength] = {}
     energy_level: Unit = CONFIG.energy_start
-    profile: ProfileIn = Field(default_factory=ProfileIn)
+    profile: ProfileRequest = Field(default_factory=ProfileRequest)
     persona_id: Annotated[str, Field(examples=["persona_guardian"])] = ""
 
     def state(self) -> State:
@@ -181,15 +181,15 @@ class Contradiction(ValueError):
         self.field, self.reason, self.message = field, reason, message
 
 
-class InstanceIn(Request):
+class InstanceRequest(Request):
     """A new instance."""
 
     name: Name
     description: Text = ""
-    initial_config: ConfigIn = Field(default_factory=ConfigIn)
+    initial_config: InitialConfig = Field(default_factory=InitialConfig)
 
 
-class InstanceChange(Request):
+class InstanceUpdateRequest(Request):
     """Name, description or both. Engine state does not change by hand."""
 
     model_config = ConfigDict(json_schema_extra={"minProperties": 1})
@@ -198,27 +198,27 @@ class InstanceChange(Request):
     description: Text = ""
 
 
-class ResetIn(Request):
+class ResetRequest(Request):
     """`lastSnapshot` is another word for last_stable."""
 
     mode: _one_of(("initial", "last_stable", "default", "lastSnapshot"))  # type: ignore[valid-type]
 
 
-class GoalIn(Request):
+class GoalRequest(Request):
     """A goal to assess: how complex it is, and the modes that it cannot do without."""
 
     complexity: _one_of(COMPLEXITIES)  # type: ignore[valid-type]
     required_modes: list[ModeName] = []
 
 
-class ResponseIn(Request):
+class ResponseRequest(Request):
     """One answered question."""
 
     question_id: str
     selected_option_id: str
 
 
-class TestIn(Request):
+class TestRequest(Request):
     """A personality test, for an instance that exists or for a new one: exactly one of the two."""
 
     __test__ = False
@@ -227,7 +227,7 @@ class TestIn(Request):
     create_instance: bool = False
     instance_name: Name = ""
     version: _one_of(tuple(VERSIONS))  # type: ignore[valid-type]
-    responses: Annotated[list[ResponseIn], Field(max_length=100)]
+    responses: Annotated[list[ResponseRequest], Field(max_length=100)]
 
 
 class Page(BaseModel):

@@ -1,6 +1,6 @@
-"""`make planted`: plants a mistake of each kind in a copy of the house and runs the check that must find it.
+"""`make mutants`: mutation tests. Puts one bug of each kind into a copy of the project and runs the check that must find it.
 
-Prints one line a mistake; exit code 1 when a check passes over its mistake, or fails where there is none.
+Prints a line for each mutant. Exit code 1 when a check misses its mutant, or fails without one.
 """
 
 import os
@@ -26,14 +26,14 @@ ONCE: Final = (*PYTEST, "tests/api/test_idempotency.py")
 AUDIT: Final = (*PYTEST, "tests/api/test_audit.py")
 RECONCILE: Final = (*PYTEST, "tests/api/test_reconcile.py")
 CALLERS: Final = (*PYTEST, "tests/api/test_callers.py")
-HOSTILE: Final = (*PYTEST, "tests/hostile")
+BAD_INPUT: Final = (*PYTEST, "tests/bad_input")
 COUNTS: Final = (".venv/bin/python", "-m", "benchmarks.speed", "counts")
-HOUSE: Final = (*PYTEST, "tests/unit/test_house.py", "-k", "layers")
+ARCHITECTURE: Final = (*PYTEST, "tests/unit/test_architecture.py", "-k", "layers")
 SERVICE: Final = "layers/service/identity_service"
 STORE: Final = f"{SERVICE}/store"
 
-#: What is wrong, where, what stands there, what is planted instead, and who must find it.
-MISTAKES: Final = [
+#: What is wrong, the file, the text to replace, the text that replaces it, and the check that must fail.
+MUTANTS: Final = [
     ("a property that does not exist", YAML, "TracingEnabled: true", "TracingEnabld: true", VALIDATE),
     ("a reference to nothing", YAML, "!GetAtt AccessLog.Arn", "!GetAtt AcessLog.Arn", CFN_LINT),
     ("a table without recovery", YAML, "RecoveryEnabled: true", "RecoveryEnabled: false", CHECKOV),
@@ -53,29 +53,29 @@ MISTAKES: Final = [
     ("docs in production", YAML, 'IDENTITY_OS_DOCS_ENABLED: "false"', 'IDENTITY_OS_DOCS_ENABLED: "true"', TEMPLATE),
     ("layers for another Python", "layers/dependencies/Makefile", "RUNTIME ?= python3.13", "RUNTIME ?= python3.12", TEMPLATE),
     ("an alarm nobody explains", "docs/operations.md", "### purge-gave-up", "### purge", TEMPLATE),
-    ("a commit that is not looked for", f"{STORE}/instances.py", "found: Head | None) -> bool:\n",
+    ("a commit that is not looked for", f"{STORE}/commits.py", "found: Head | None) -> bool:\n",
      "found: Head | None) -> bool:\n    return False\n", FAULTS),
     ("an answer kept beside its commit", f"{SERVICE}/cycles.py", "[*change.records, *kept]", "[*change.records]", FAULTS),
     ("processed and given back", f"{SERVICE}/cycles.py", "except OutcomeUnknown:", "except ZeroDivisionError:", FAULTS),
     ("a batch counted as one cycle", f"{SERVICE}/cycles.py", "before + len(steps)", "before + 1", FAULTS),
-    ("the database's failure as a 500", f"{STORE}/table.py", "raise StoreUnavailable(code) from error", "raise", FAULTS),
+    ("the database's failure as a 500", f"{STORE}/dynamodb.py", "raise StoreUnavailable(code) from error", "raise", FAULTS),
     ("a count sent again", f"{STORE}/usage.py", "write(operation, repeatable=False)", "write(operation)", RECONCILE),
-    ("another body under a key", f"{STORE}/claims.py", 'claim.fingerprint == record["fingerprint"]', "True", ONCE),
-    ("a key that never expires", f"{STORE}/claims.py", 'record["expires"] > self.moment', "True", ONCE),
-    ("a digest that is not compared", f"{SERVICE}/audit.py", 'record["digest"] != link', "False", AUDIT),
+    ("another body under a key", f"{STORE}/idempotency.py", 'idempotency.fingerprint == record["fingerprint"]', "True", ONCE),
+    ("a key that never expires", f"{STORE}/idempotency.py", 'record["expires"] > self.moment', "True", ONCE),
+    ("a digest that is not compared", f"{SERVICE}/audit.py", 'record["digest"] != expected_digest', "False", AUDIT),
     ("decisions that are not replayed", f"{SERVICE}/audit.py", "if not same:", "if False:", AUDIT),
     ("an older engine passed over", f"{SERVICE}/audit.py", 'record["engine_version"] != ENGINE_VERSION', "False", AUDIT),
     ("an end that nobody misses", f"{SERVICE}/audit.py", "self.number < heading.records", "False", AUDIT),
     ("too much given back", f"{STORE}/reconcile.py", " - now.given", "", RECONCILE),
     ("instances that anybody finds", f"{STORE}/instances.py", 'f"ACCOUNT#{account_id}#INST#{', 'f"INST#{', CALLERS),
     ("a key in the log", "functions/authorizer/app.py", "    principal = ", "    print(event)\n    principal = ", CALLERS),
-    ("a failure in a failure", f"{SERVICE}/frame.py", "except Exception:  # the error", "except KeyError:  #", CALLERS),
-    ("a number beyond JSON", f"{SERVICE}/requests.py", "    except ValueError:", "    except KeyError:", HOSTILE),
-    ("a byte too many", f"{SERVICE}/requests.py", "CONTEXT_LIMIT = 8_192", "CONTEXT_LIMIT = 8_193", HOSTILE),
-    ("a parser without a limit", f"{SERVICE}/legacy.py", "from_json(body) |", "json.loads(body) |", HOSTILE),
-    ("bytecode with a date", "layers/service/Makefile", "unchecked-hash", "timestamp", HOUSE),
-    ("a search for nothing", f"{STORE}/ledger.py", "if number == 1:", "if number == 0:", COUNTS),
-    ("an import that nobody needs", f"{SERVICE}/start.py", "import gc\n", "import gc\nimport boto3\n", COUNTS),
+    ("a failure in a failure", f"{SERVICE}/middleware.py", "except Exception:  # the error", "except KeyError:  #", CALLERS),
+    ("a number beyond JSON", f"{SERVICE}/request_models.py", "    except ValueError:", "    except KeyError:", BAD_INPUT),
+    ("a byte too many", f"{SERVICE}/request_models.py", "CONTEXT_LIMIT = 8_192", "CONTEXT_LIMIT = 8_193", BAD_INPUT),
+    ("a parser without a limit", f"{SERVICE}/legacy.py", "from_json(body) |", "json.loads(body) |", BAD_INPUT),
+    ("bytecode with a date", "layers/service/Makefile", "unchecked-hash", "timestamp", ARCHITECTURE),
+    ("a search for nothing", f"{STORE}/audit_trail.py", "if number == 1:", "if number == 0:", COUNTS),
+    ("an import that nobody needs", f"{SERVICE}/cold_start.py", "import gc\n", "import gc\nimport boto3\n", COUNTS),
     ("an OpenAPI document out of date", "docs/openapi.json", "Content Too Large", "Too Large", OPENAPI),
 ]  # fmt: skip
 
@@ -86,22 +86,22 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "copy"
         _copy(copy)
-        for check in dict.fromkeys(mistake[-1] for mistake in MISTAKES):
+        for check in dict.fromkeys(mutant[-1] for mutant in MUTANTS):
             if not _passes(check, copy):
                 missed += 1
-                print(f"FAIL    without a mistake: {' '.join(check)}", flush=True)
-        for what, where, stands, planted, check in MISTAKES:
+                print(f"FAIL    without a mutant: {' '.join(check)}", flush=True)
+        for what, where, original, replacement, check in MUTANTS:
             path = copy / where
             text = path.read_text()
-            assert stands in text, (where, stands)
-            path.write_text(text.replace(stands, planted, 1))
+            assert original in text, (where, original)
+            path.write_text(text.replace(original, replacement, 1))
             found = not _passes(check, copy)
             path.write_text(text)
             missed += not found
             print(
                 f"{'found ' if found else 'MISSED'}  {what:<36} in {where:<30} by {Path(check[0]).name} {check[-1]}", flush=True
             )
-    print(f"{len(MISTAKES)} mistakes planted, {missed} missed")
+    print(f"{len(MUTANTS)} mutants, {missed} missed")
     return 1 if missed else 0
 
 

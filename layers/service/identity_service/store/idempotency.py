@@ -13,14 +13,14 @@ from hashlib import sha256
 from typing import Any, Final
 from zlib import compress, decompress
 
-from identity_service.store import table
-from identity_service.store.table import Item
+from identity_service.store import dynamodb
+from identity_service.store.dynamodb import Item
 
 _KEPT: Final = 24 * 3600  # seconds
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class IdempotencyRecord:
     """A request under its Idempotency-Key. `fingerprint` tells it from others that came under the same key."""
 
     pk: str
@@ -41,31 +41,31 @@ class Claim:
             "commit": commit,
             "expires": int(self.moment) + _KEPT,
         }
-        return table.put(record, "attribute_not_exists(PK) OR expires <= :now", {":now": int(self.moment)})
+        return dynamodb.put(record, "attribute_not_exists(PK) OR expires <= :now", {":now": int(self.moment)})
 
-    def refuse_repetition(self, record: Item | None) -> None:
-        """Repeated when `record`, what is stored under the key, still counts."""
+    def raise_if_answered(self, record: Item | None) -> None:
+        """Replayed when `record`, what is stored under the key, still counts."""
         if record is not None and record["expires"] > self.moment:
-            raise Repeated(self, record)
+            raise Replayed(self, record)
 
     def look(self) -> None:
-        """Repeated when the request, or another under the same key, was answered before."""
-        self.refuse_repetition(table.get(self.item_key()))
+        """Replayed when the request, or another under the same key, was answered before."""
+        self.raise_if_answered(dynamodb.get(self.item_key()))
 
     def keep(self, status: int, body: bytes) -> None:
-        """Store the answer to a request that changes nothing. Repeated when a twin was first."""
+        """Store the answer to a request that changes nothing. Replayed when a twin was first."""
         try:
-            table.write(self.put(status, body))
-        except table.Conflict as conflict:
-            self.refuse_repetition(conflict.items[0])
+            dynamodb.write(self.put(status, body))
+        except dynamodb.Conflict as conflict:
+            self.raise_if_answered(conflict.items[0])
             raise
 
 
-class Repeated(Exception):
+class Replayed(Exception):
     """There is an answer under this key already. `same` says whether it was to the same request."""
 
-    def __init__(self, claim: Claim, record: Item) -> None:
-        super().__init__("repeated")
-        self.same = claim.fingerprint == record["fingerprint"]
+    def __init__(self, idempotency: IdempotencyRecord, record: Item) -> None:
+        super().__init__("replayed")
+        self.same = idempotency.fingerprint == record["fingerprint"]
         self.status: int = record["status"]
         self.body = decompress(b85decode(record["answer"]))

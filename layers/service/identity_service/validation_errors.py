@@ -16,7 +16,7 @@ _REASONS: Final = {
 _OUT_OF_RANGE: Final = ("greater_than", "less_than", "too_short", "finite_number")
 
 
-def problems_of(findings: Iterable[Mapping[str, Any]]) -> list[Problem]:
+def validation_problems(findings: Iterable[Mapping[str, Any]]) -> list[Problem]:
     """One problem for each finding, in pydantic's order."""
     return [_problem(finding) for finding in findings]
 

@@ -1,13 +1,13 @@
-"""What instances and personas look like in answers. `schema` describes the same shapes for the OpenAPI document."""
+"""What instances and personas look like in responses. `response_models` describes the same shapes for the OpenAPI document."""
 
 from typing import Any
 
 from identity_engine import MODE_TITLES, Persona, mode_map, snapshot_view
+from identity_service.store.dynamodb import Item
 from identity_service.store.instances import Head
-from identity_service.store.table import Item
 
 
-def created_answer(head: Head) -> dict[str, Any]:
+def instance_response(head: Head) -> dict[str, Any]:
     """An instance as creating and updating answer it."""
     return {
         "id": head.id,
@@ -18,20 +18,20 @@ def created_answer(head: Head) -> dict[str, Any]:
     }
 
 
-def instance_answer(head: Head) -> dict[str, Any]:
+def instance_detail_response(head: Head) -> dict[str, Any]:
     """An instance and how it stands."""
     view = snapshot_view(head.state)
     standing = {name: view[name] for name in ("energy_level", "stress_state", "stability_index")}
-    return created_answer(head) | {"cycle_count": head.seq} | standing
+    return instance_response(head) | {"cycle_count": head.seq} | standing
 
 
-def row_answer(row: Item) -> dict[str, Any]:
+def instance_row_response(row: Item) -> dict[str, Any]:
     """An instance in a list."""
     named = {name: row[name] for name in ("id", "name", "description", "created_at")}
     return named | {"cycle_count": row["seq"], "energy_level": float(row["energy_level"])}
 
 
-def persona_answer(persona: Persona) -> dict[str, Any]:
+def persona_response(persona: Persona) -> dict[str, Any]:
     """A persona in a list."""
     return {
         "id": persona.id,
@@ -45,9 +45,9 @@ def persona_answer(persona: Persona) -> dict[str, Any]:
     }
 
 
-def persona_detail_answer(persona: Persona) -> dict[str, Any]:
+def persona_detail_response(persona: Persona) -> dict[str, Any]:
     """A persona in full."""
-    return persona_answer(persona) | {
+    return persona_response(persona) | {
         "long_description": persona.long_description,
         "preferred_actions": persona.preferred_actions,
         "stress_recovery": persona.stress_recovery,

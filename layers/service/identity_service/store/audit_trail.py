@@ -19,8 +19,8 @@ from hashlib import sha256
 from typing import Any, Final
 
 from identity_engine import ENGINE_VERSION, canonical
-from identity_service.store import table
-from identity_service.store.table import Item
+from identity_service.store import dynamodb
+from identity_service.store.dynamodb import Item
 
 #: Observations that one request may carry: how far a key range must reach past a page.
 LARGEST_BATCH: Final = 100
@@ -44,7 +44,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class TrailPosition:
     """Where the next record goes: its number, the digest it follows, the observations before it."""
 
     pk: str
@@ -54,29 +54,29 @@ class Place:
     seq: int = 0
 
 
-def link(instance_id: str, record: Item, observations: str, result: str) -> str:
+def chain_digest(instance_id: str, record: Item, observations: str, result: str) -> str:
     """The digest of a record: the chain's next link, in hex. `observations` and `result` are canonical JSON texts."""
     what = {name: record[name] for name in ("record", "kind", "at", "engine_version")} | {"instance_id": instance_id}
     return sha256("\n".join((record["previous"], canonical(what), observations, result)).encode()).hexdigest()
 
 
-def _record(place: Place, kind: str, at: str, observations: str, result: str) -> Item:
+def _record(position: TrailPosition, kind: str, at: str, observations: str, result: str) -> Item:
     record = {
-        "record": place.number,
+        "record": position.number,
         "kind": kind,
         "at": at,
         "engine_version": ENGINE_VERSION,
-        "previous": place.previous,
+        "previous": position.previous,
     }
-    return record | {"digest": link(place.instance_id, record, observations, result)}
+    return record | {"digest": chain_digest(position.instance_id, record, observations, result)}
 
 
-def entry_records(place: Place, entry: Entry) -> tuple[list[dict[str, Any]], str]:
+def entry_records(position: TrailPosition, entry: Entry) -> tuple[list[dict[str, Any]], str]:
     """The operations that store `entry`, and the digest it leads to."""
-    pk, seq = place.pk, place.seq
+    pk, seq = position.pk, position.seq
     texts = [canonical(observation) for observation in entry.observations]
     snapshot = canonical(entry.snapshot)
-    record = _record(place, "observations", entry.at, f"[{','.join(texts)}]", snapshot)
+    record = _record(position, "observations", entry.at, f"[{','.join(texts)}]", snapshot)
     operations = []
     chunk: list[str] = []
     size = 0
@@ -95,26 +95,26 @@ def entry_records(place: Place, entry: Entry) -> tuple[list[dict[str, Any]], str
         }
         if is_last:
             item |= record | {"snapshot": snapshot}
-        operations.append(table.put(item, "attribute_not_exists(PK)"))
+        operations.append(dynamodb.put(item, "attribute_not_exists(PK)"))
         chunk, size = [], 0
     return operations, record["digest"]
 
 
-def event_record(place: Place, kind: str, encoded: str, at: str, commit: str = "") -> tuple[dict[str, Any], str]:
+def event_record(position: TrailPosition, kind: str, encoded: str, at: str, commit: str = "") -> tuple[dict[str, Any], str]:
     """The operation that stores a state that did not come from observations, and the digest it leads to.
 
     `kind`: created, retest, or the reset's mode.
     """
-    record = _record(place, kind, at, "[]", encoded)
-    key = {"PK": place.pk, "SK": f"EVENT#{place.seq:012d}#{place.number:012d}"}
-    return table.put(key | record | {"state": encoded, "commit": commit}, "attribute_not_exists(PK)"), record["digest"]
+    record = _record(position, kind, at, "[]", encoded)
+    key = {"PK": position.pk, "SK": f"EVENT#{position.seq:012d}#{position.number:012d}"}
+    return dynamodb.put(key | record | {"state": encoded, "commit": commit}, "attribute_not_exists(PK)"), record["digest"]
 
 
 def drift_record(pk: str, n: int, events: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """The operation that stores the drift events of one request, the first of which is number `n`."""
     last = n + len(events) - 1
     item = {"PK": pk, "SK": f"DRIFT#{last:012d}", "first": n, "events": canonical(list(events))}
-    return table.put(item, "attribute_not_exists(PK)")
+    return dynamodb.put(item, "attribute_not_exists(PK)")
 
 
 def history_page(pk: str, total: int, offset: int, limit: int) -> list[Item]:
@@ -132,7 +132,7 @@ def drift_page_at(pk: str, level: str, offset: int, limit: int) -> list[Item]:
     """Drift events of one level, newest first. Reads back as far as it must: a rare level costs more the rarer it is."""
     found: list[Item] = []
     skipped = 0
-    for item in table.query("PK = :pk AND begins_with(SK, :sk)", {":pk": pk, ":sk": "DRIFT#"}, ScanIndexForward=False):
+    for item in dynamodb.query("PK = :pk AND begins_with(SK, :sk)", {":pk": pk, ":sk": "DRIFT#"}, ScanIndexForward=False):
         for event in reversed(json.loads(item["events"])):
             if event["drift_level"] != level:
                 continue
@@ -145,14 +145,14 @@ def drift_page_at(pk: str, level: str, offset: int, limit: int) -> list[Item]:
     return found
 
 
-def audit_page(place: Place, offset: int, limit: int) -> list[Item]:
-    """Records oldest first, as `records` has them; `place` is where the instance's next one goes.
+def audit_page(position: TrailPosition, offset: int, limit: int) -> list[Item]:
+    """Records oldest first, as `records` has them; `position` is where the instance's next one goes.
 
     Fewer when they would not fit into one answer; the rest begins where these end.
     """
     rows: list[Item] = []
     size = 0
-    for record, stored in records(place, offset + 1):
+    for record, stored in records(position, offset + 1):
         rows.append(record)
         size += stored
         if len(rows) == limit or size > _PAGE:
@@ -160,17 +160,17 @@ def audit_page(place: Place, offset: int, limit: int) -> list[Item]:
     return rows
 
 
-def records(place: Place, start: int = 1) -> Iterator[tuple[Item, int]]:
-    """Records from number `start` to the one before `place`, each with the bytes it takes.
+def records(position: TrailPosition, start: int = 1) -> Iterator[tuple[Item, int]]:
+    """Records from number `start` to the one before `position`, each with the bytes it takes.
 
     A record has record, kind, at, engine_version, previous, digest, observations, and a snapshot (where observations led to it)
     or a state.
     """
-    if start >= place.number:
+    if start >= position.number:
         return
-    seq = _last_before(place, start)
-    observed = _query(place.pk, f"OBS#{seq + 1:012d}", f"OBS#{place.seq:012d}")
-    others = _query(place.pk, f"EVENT#{seq:012d}#{start:012d}", f"EVENT#{place.seq:012d}#{place.number - 1:012d}")
+    seq = _last_before(position, start)
+    observed = _query(position.pk, f"OBS#{seq + 1:012d}", f"OBS#{position.seq:012d}")
+    others = _query(position.pk, f"EVENT#{seq:012d}#{start:012d}", f"EVENT#{position.seq:012d}#{position.number - 1:012d}")
     yield from heapq.merge(_whole(observed), _whole(others), key=lambda found: found[0]["record"])
 
 
@@ -180,7 +180,7 @@ def _query(pk: str, first: str, last: str, *, backwards: bool = False) -> Iterat
     values = {":pk": pk, ":first": first, ":last": last}
     condition = "PK = :pk AND SK BETWEEN :first AND :last"
     options = {"Limit": 1} if backwards else {}
-    return table.query(condition, values, ConsistentRead=True, ScanIndexForward=not backwards, **options)
+    return dynamodb.query(condition, values, ConsistentRead=True, ScanIndexForward=not backwards, **options)
 
 
 def _whole(items: Iterator[Item]) -> Iterator[tuple[Item, int]]:
@@ -199,17 +199,17 @@ def _whole(items: Iterator[Item]) -> Iterator[tuple[Item, int]]:
         observations, size = [], 0
 
 
-def _last_before(place: Place, number: int) -> int:
+def _last_before(position: TrailPosition, number: int) -> int:
     """The key (last seq) of the last record of observations whose number is below `number`; 0 when there is none.
 
     Numbers rise with keys, so it is a search by halves; its first guess is right where every record has one observation.
     """
     if number == 1:
         return 0
-    low, high, best = 0, place.seq, 0
+    low, high, best = 0, position.seq, 0
     middle = min(max(number - 2, 1), high)
     while low < high:
-        found = _query(place.pk, f"OBS#{low + 1:012d}", f"OBS#{middle:012d}", backwards=True)
+        found = _query(position.pk, f"OBS#{low + 1:012d}", f"OBS#{middle:012d}", backwards=True)
         record = next((item for item in found if "record" in item), None)
         if record is None:
             low = middle
@@ -234,7 +234,7 @@ def _range(pk: str, prefix: str, field: str, total: int, offset: int, limit: int
         return []
     rows: list[tuple[int, Item]] = []
     size = 0
-    for item in table.query(
+    for item in dynamodb.query(
         "PK = :pk AND SK BETWEEN :from AND :to",
         {
             ":pk": pk,

@@ -1,9 +1,9 @@
-"""Bad input of every kind; `make prove` tries more, schemathesis among it."""
+"""Bad input of every kind; `make reliability` tries more, schemathesis among it."""
 
 import pytest
 
+from tests.bad_input.fuzz import fuzz
 from tests.conftest import Caller
-from tests.hostile.fuzz import fuzz
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -1,4 +1,4 @@
-"""How a route is described for the OpenAPI document. Names only: `schema`, which holds the shapes, is loaded by no function."""
+"""How a route is described for the OpenAPI document. Names only: no function loads `response_models`, with the shapes."""
 
 from collections.abc import Sequence
 from http import HTTPStatus
@@ -19,7 +19,7 @@ _REPLAYED = {"description": "The answer was given before; nothing was done.", "s
 _ALWAYS = (400, 401, 429, 500, 503)
 
 
-def describe(
+def operation(
     summary: str,
     answer: str,
     body: type[BaseModel] | None = None,
@@ -30,7 +30,7 @@ def describe(
     public: bool = False,
     once: bool = False,
 ) -> dict[str, Any]:
-    """Keyword arguments for a FastAPI route. `answer` names a class of `schema`; `several` is another form of
+    """Keyword arguments for a FastAPI route. `answer` names a response of `response_models`; `several` is another form of
     the body; `also` adds statuses to the usual errors; `once` is for what takes an Idempotency-Key.
     """
     errors = (500,) if public else (*_ALWAYS, *also, *((413, 415) if body else ()))
@@ -40,7 +40,7 @@ def describe(
     for code in sorted(errors):
         responses[str(code)] = {
             "description": _CONTENT_TOO_LARGE if code == 413 else HTTPStatus(code).phrase,
-            "content": _json("#/components/schemas/ErrorAnswer"),
+            "content": _json("#/components/schemas/ErrorResponse"),
         }
     if once:
         responses[str(status)]["headers"] = {"Idempotent-Replayed": _REPLAYED}

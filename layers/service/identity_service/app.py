@@ -1,0 +1,38 @@
+"""The app factory of every function, and the handler that Lambda calls."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from identity_service.legacy import LegacyMiddleware
+from identity_service.middleware import RequestMiddleware, error_response
+
+
+def create_app(title: str) -> FastAPI:
+    """The app of one function. Interactive docs come from the local edge, over all groups at once."""
+    app = FastAPI(title=title, openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
+    app.add_middleware(RequestMiddleware)
+    app.add_middleware(LegacyMiddleware)
+    app.add_exception_handler(HTTPException, error_response)
+    app.add_exception_handler(RequestValidationError, error_response)
+    return app
+
+
+def lambda_handler(app: FastAPI) -> Callable[[dict[str, Any], Any], Any]:
+    """What Lambda calls."""
+    from mangum import Mangum
+
+    # Mangum asks for the thread's current event loop, which newer Pythons do not make by themselves.
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    adapter = Mangum(app, lifespan="off")
+
+    def handler(event: dict[str, Any], context: Any) -> Any:
+        asyncio.set_event_loop(loop)
+        return adapter(event, context)
+
+    return handler
