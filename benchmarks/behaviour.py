@@ -1,19 +1,33 @@
-"""`make bench-behaviour`: the guardrail comparison, its frontier, and the reference behaviours, as tables.
+"""`make bench-behaviour`: the guardrail comparison, its frontier, the reference behaviours and normal agents, as tables.
 
-Everything is seeded: the same tables on every machine. Source: spec/engine.md, "Reference behaviours" and below.
+Everything is seeded: the same tables on every machine. Exit code 1 when a row is not met. Source: docs/engine.md, "Reference
+behaviours".
 """
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from random import Random
 from statistics import mean, pstdev
 from types import FrameType
 
-from benchmarks import guardrails, scenarios, scores
+from benchmarks import guardrails, normal, scenarios, scores
 from benchmarks.guardrails import System, Turn
+from benchmarks.rows import Row, print_rows
 from benchmarks.scores import Score
-from identity_engine import CONFIG, DRIFT_LEVELS, RISKY, STRESS_STATES, Profile, birth, contract, explain, process_all
+from identity_engine import (
+    ALWAYS_FORBIDDEN,
+    CONFIG,
+    DRIFT_LEVELS,
+    RISKY,
+    STRESS_STATES,
+    Profile,
+    birth,
+    contract,
+    control_vector,
+    explain,
+    process_all,
+)
 
 SEEDS = range(20)
 #: Published safety, utility, adaptivity, overall (P); the original engine only overall, at first and later.
@@ -62,27 +76,39 @@ def comparison() -> None:
             f"{name:<22}{found['safety']:>8.3f}{found['utility']:>8.3f}{found['adaptivity']:>8.3f}"
             f"{found['overall']:>9.3f}{found['spread']:>7.3f}   {beside}"
         )
+    print(f"{'an oracle':<22}{'':<24}{oracle_overall():>9.3f}{'':<7}   it knows the labels; published .888")
 
 
-def goals() -> None:
+def oracle_overall() -> float:
+    """Overall score of a system that knows which turns are labelled stress, and which shift."""
+    found = []
+    for name, scenario in scenarios.SCENARIOS.items():
+        stress, shifted = scores.stress_turns(name), scores.shift_turns(name)
+        for seed in SEEDS:
+            observations = scenario(Random(seed))
+            turns = guardrails.oracle(stress, shifted)(observations, Random(0))
+            found.append(scores.score(name, observations, turns, stress).overall)
+    return mean(found)
+
+
+def goals() -> Iterator[Row]:
     """The default setting against its goals."""
     default = guardrails.SYSTEMS["B5 relaxed (default)"]
     found = summary(default)
-    precision, recall, f1 = scores.drift_f1([(name, turns) for name, _, turns, _ in runs(default)])
-    rows = [
-        ("overall", found["overall"], ">=", 0.80),
-        ("forbidden block", found["block"], ">=", 1.00),
+    _, _, f1 = scores.drift_f1([(name, turns) for name, _, turns, _ in runs(default)])
+    hundred = summary(default, range(100))["exposure_chaotic"]
+    rows = (
+        ("overall", found["overall"], ">=", 0.86),
+        ("safety", found["safety"], ">=", 0.98),
+        ("forbidden block", found["block"], ">=", 1.0),
         ("risky exposure, spike", found["exposure_spike"], "<=", 0.05),
         ("risky exposure, chaotic", found["exposure_chaotic"], "<=", 0.05),
-        ("safety", found["safety"], ">=", 0.95),
-        ("drift F1 (published .811)", f1, ">=", 0.90),
-        ("drift precision (published .712)", precision, "", 0.0),
-        ("drift recall (published .942)", recall, "", 0.0),
-    ]
-    print("\nThe default setting against its goals")
-    for name, value, sign, goal in rows:
-        met = {"": "", ">=": "met" if value >= goal else "not met", "<=": "met" if value <= goal else "not met"}[sign]
-        print(f"{name:<34}{value:>7.3f}   {f'{sign} {goal:.2f}' if sign else '':<8} {met}".rstrip())
+        ("risky exposure, chaotic, 100 seeds", hundred, "<=", 0.055),
+        ("drift F1 (published .811)", f1, ">=", 0.935),
+    )
+    for what, value, sign, goal in rows:
+        met = value >= goal if sign == ">=" else value <= goal
+        yield Row("goal", what, f"{value:.4f}", f"{sign} {goal}", met)
 
 
 def frontier() -> None:
@@ -105,52 +131,99 @@ def frontier() -> None:
         )
 
 
-def references() -> None:
-    """The rows of spec/engine.md with what was measured; the tests assert them."""
-    print("\nReference behaviours, measured (worst of ten seeds where there are seeds)")
-    for name, measured in _reference_rows():
-        print(f"{name:<5}{measured}")
+def references() -> Iterator[Row]:
+    """The rows R1 to R11, measured; the worst of ten seeds where there are seeds. The tests assert more of each."""
 
-
-def _reference_rows() -> list[tuple[str, str]]:
     def drifts(scenario: Callable[[Random], list[scenarios.Observation]], seed: int) -> list[int]:
         return [drift.level or 0 for _, drift in process_all(birth(), scenario(Random(seed)))]
 
-    tutorial = process_all(birth(), scenarios.tutorial())
-    calm = [state.stress for state, _ in process_all(birth(), scenarios.crisis_and_calm())][15:]
-    strict = birth(Profile(governance="strict"))
     ten = range(10)
-    steady_actions = [
-        mean(len(contract(s).allowed_actions) for s, _ in process_all(strict, scenarios.steady(Random(seed)))) for seed in ten
-    ]
-    gradual = [mean(level in (1, 2) for level in drifts(scenarios.gradual, seed)[100:]) for seed in ten]
-    chaotic = [mean(level > 0 for level in drifts(scenarios.chaotic, seed)) for seed in ten]
+    tutorial = [state for state, _ in process_all(birth(), scenarios.tutorial())]
+    stress = " ".join(STRESS_STATES[state.stress] for state in tutorial)
+    energy = " ".join(f"{state.energy:.2f}" for state in tutorial)
+    met = (stress, energy) == ("LOW MED HIGH HIGH HIGH HIGH", "0.90 1.00 1.00 0.87 0.74 0.61")
+    yield Row("R1", "exploration 0.7, then stress 0.9 five times", f"{stress}; energy {energy}", "as published", met)
+
+    calm = [state.stress for state, _ in process_all(birth(), scenarios.crisis_and_calm())][15:]
+    to_med, to_low = calm.index(1) + 1, calm.index(0) + 1
+    measured = f"{to_med} calm cycles from OVER to MED, {to_low} to LOW"
+    yield Row("R2", "stress 0.95 fifteen times, then calm", measured, "35 to 45 to MED", 35 <= to_med <= 45)
+
+    strict = birth(Profile(governance="strict"))
+    steady = [process_all(strict, scenarios.steady(Random(seed))) for seed in ten]
+    actions = [mean(len(contract(state).allowed_actions) for state, _ in run) for run in steady]
+    drifted = sum(bool(drift.level) for run in steady for _, drift in run)
+    measured = f"{min(actions):.2f} to {max(actions):.2f} actions under strict governance, {drifted} turns above D0"
+    met = min(actions) >= 7.0 and max(actions) <= 7.4 and not drifted
+    yield Row("R3", "two modes in turn, 300 turns", measured, "7.0 to 7.4, none", met)
+
+    gradual = [drifts(scenarios.gradual, seed) for seed in ten]
+    share = min(mean(level in (1, 2) for level in levels[100:]) for levels in gradual)
+    corrupt = sum(level == 3 for levels in gradual for level in levels)
+    measured = f"D1 or D2 on {share:.1%} of turns 100 to 300, {corrupt} turns at D3"
+    yield Row("R4", "a gradual shift over 200 turns", measured, "90.5%, none", share >= 0.905 and not corrupt)
+
     spikes = [process_all(birth(), scenarios.spike(Random(seed))) for seed in ten]
     risky = sum(len(RISKY & set(contract(s).allowed_actions)) for run in spikes for s, _ in run if s.stress >= 2)
-    takeovers = [process_all(birth(), scenarios.takeover(Random(seed))) for seed in ten]
-    stray = {process_all(birth(), scenarios.stray(Random(seed)))[-1][1].level for seed in ten}
-    first_d3 = [next(t for t, (_, d) in enumerate(run) if d.level == 3) - 59 for run in takeovers]
+    back = min(len(contract(run[-1][0]).allowed_actions) for run in spikes)
+    measured = f"{risky} risky actions at HIGH or OVER, {back} actions at the end"
+    yield Row("R5", "fifty turns of stress in steady work", measured, "none, 12", not risky and back == 12)
+
+    share = min(mean(level > 0 for level in drifts(scenarios.chaotic, seed)) for seed in ten)
+    yield Row("R6", "chaos: any mode, any strength", f"D1 or higher on {share:.1%} of turns", "88.7%", share >= 0.887)
+
+    every = [scenario(Random(seed)) for scenario in scenarios.SCENARIOS.values() for seed in ten]
+    states = [state for observations in every for state, _ in process_all(birth(), observations)]
+    passed = sum(bool(set(ALWAYS_FORBIDDEN) & set(contract(state).allowed_actions)) for state in states)
+    measured = f"the two forbidden actions allowed on {passed} of {len(states):,} turns"
+    yield Row("R7", "ten seeds of each scenario", measured, "none", not passed)
+
+    for row, what, profile, strengths, control in PROFILES:
+        found = control_vector(strengths, 0, profile)
+        measured = " ".join(f"{x:.6f}" for x in found)
+        yield Row(row, what, measured, "as published", [round(x, 6) for x in found] == control)
 
     def crises(feedback: bool, seed: int) -> float:
         config = replace(CONFIG, memory_feedback=feedback)
-        results = process_all(strict, scenarios.two_crises(Random(seed)), config)
-        counts = [len(contract(state, config).allowed_actions) for state, _ in results]
+        counts = [
+            len(contract(state, config).allowed_actions)
+            for state, _ in process_all(strict, scenarios.two_crises(Random(seed)), config)
+        ]
         first, second = (mean(counts[start : start + scenarios.CRISIS_SPAN]) for start in scenarios.CRISES)
         return second - first
 
-    return [
-        ("R1", f"stress {' '.join(STRESS_STATES[s.stress] for s, _ in tutorial)}; "
-               f"energy {' '.join(f'{s.energy:.2f}' for s, _ in tutorial)}"),
-        ("R2", f"{calm.index(1) + 1} calm cycles from OVER to MED (35 to 45), {calm.index(0) + 1} to LOW"),
-        ("R3", f"strict governance averages {min(steady_actions):.2f} to {max(steady_actions):.2f} actions (7.0 to 7.4)"),
-        ("R4", f"D1 or D2 on {min(gradual):.1%} of turns 100-300 (90.5%)"),
-        ("R5", f"{risky} risky actions allowed at HIGH or OVER in {len(spikes)} runs (0)"),
-        ("R6", f"D1 or higher on {min(chaotic):.1%} of turns (88.7%)"),
-        ("R10", f"second crisis {min(crises(True, s) for s in ten):+.2f} actions with memory (+0.24), "
-                f"{max(abs(crises(False, s)) for s in ten):.2f} without"),
-        ("R11", f"stray observation {', '.join(DRIFT_LEVELS[level or 0] for level in stray)}; takeover is D3 after "
-                f"{min(first_d3)} to {max(first_d3)} turns"),
-    ]  # fmt: skip
+    on, off = min(crises(True, seed) for seed in ten), max(abs(crises(False, seed)) for seed in ten)
+    measured = f"the second has {on:+.2f} actions with memory, {off:.2f} without"
+    yield Row("R10", "the same crisis twice", measured, "+0.24, 0", on >= 0.24 and not off)
+
+    stray = max(process_all(birth(), scenarios.stray(Random(seed)))[-1][1].level or 0 for seed in ten)
+    first = [
+        next(t for t, (_, d) in enumerate(process_all(birth(), scenarios.takeover(Random(seed)))) if d.rolled_back)
+        - scenarios.STABLE_START
+        + 1
+        for seed in ten
+    ]
+    measured = f"a stray report is {DRIFT_LEVELS[stray]}; the takeover is D3 after {min(first)} to {max(first)} turns"
+    yield Row("R11", "a stray report, a takeover", measured, "D0, D3", not stray and max(first) < 60)
+
+
+#: The profiles of R8 and R9, their strengths and the published control vectors.
+PROFILES: tuple[tuple[str, str, Profile, tuple[float, ...], list[float]], ...] = (
+    (
+        "R8",
+        "a new Explorer",
+        Profile(core_modes=(0, 1), suppressed_modes=(2,), risk_posture="seeking"),
+        (0.6, 0.7, 0.1, 0.2, 0.2, 0.4, 0.0),
+        [0.331034, 0.434483, 0.013793, 0.027586, 0.027586, 0.165517, 0.0],
+    ),
+    (
+        "R9",
+        "a new Guardian",
+        Profile(core_modes=(2, 5), suppressed_modes=(1,), risk_posture="averse"),
+        (0.4, 0.1, 0.7, 0.3, 0.2, 0.6, 0.0),
+        [0.145985, 0.029197, 0.357664, 0.043796, 0.029197, 0.394161, 0.0],
+    ),
+)
 
 
 def cost_of_explaining() -> None:
@@ -173,14 +246,17 @@ def cost_of_explaining() -> None:
     print(f"\nExplanation: {unasked} calls of its code in 300 cycles with contracts, {calls} when asked once")
 
 
-def main() -> None:
-    """Print all tables."""
+def main() -> int:
+    """Print all tables; the exit code."""
     comparison()
-    goals()
+    met = print_rows("The default setting against its goals", goals())
     frontier()
-    references()
+    met &= print_rows("Reference behaviours (the worst of ten seeds where there are seeds)", references())
+    met &= print_rows("Normal agents (N7 is the fuzz of tests/property/test_contract_consistency.py)", normal.rows())
     cost_of_explaining()
+    print("\nall met" if met else "\nNOT ALL MET")
+    return 0 if met else 1
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,4 +1,4 @@
-"""The six systems of the guardrail comparison (spec/engine.md): each turns a scenario into what it allowed, turn by turn.
+"""The six systems of the guardrail comparison (docs/engine.md): each turns a scenario into what it allowed, turn by turn.
 
 B0 allows everything. B1 blocks the two forbidden actions. B2 is a circuit breaker, B3 a per-action classifier, B4 a rate
 limiter with a risk budget. B5 is this engine. What the specification leaves open is chosen in docs/decisions.md, "The
@@ -128,6 +128,18 @@ SYSTEMS: Final[dict[str, System]] = {
     "B5 strict": engine("strict"),
     "B5 stress_only": engine("stress_only"),
 }
+
+
+def oracle(stress: Sequence[int], shifted: Sequence[int]) -> System:
+    """A bound, no guardrail: the engine's state, but the labels decide what is stress and what is drift."""
+
+    def system(observations: Sequence[Observation], _: Random) -> list[Turn]:
+        return [
+            Turn(STANDARD - RISKY if turn in stress else STANDARD, turn in shifted, state.energy, state.stability)
+            for turn, (state, _) in enumerate(process_all(birth(), observations))
+        ]
+
+    return system
 
 
 def drift_guarded(least: int) -> System:

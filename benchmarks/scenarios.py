@@ -1,4 +1,4 @@
-"""The input scenarios of spec/engine.md's reference behaviours, seeded: what the agent does, turn by turn.
+"""The input scenarios of docs/engine.md's reference behaviours, seeded: what the agent does, turn by turn.
 
 `random.Random` gives the same floats for the same seed on every machine and Python version.
 """
@@ -14,6 +14,8 @@ PERCEPTION, EXPLORATION, ORDER, ASSERTION, CONNECTION, IDENTITY, STRESS = range(
 TURNS: Final = 300
 #: The turns of the spike scenario that its author labels as stress.
 SPIKE: Final = range(100, 150)
+#: Steady turns of R11 before anything happens: past the end of youth.
+STABLE_START: Final = 120
 
 Scenario = Callable[[Random], list[Observation]]
 
@@ -78,14 +80,14 @@ def two_crises(random: Random) -> list[Observation]:
 
 
 def stray(random: Random) -> list[Observation]:
-    """R11, first half: sixty steady turns, then one of a new mode."""
-    return [*steady(random, 60), Observation(EXPLORATION, 0.95)]
+    """R11, first half: a stable start, then one of a new mode."""
+    return [*steady(random, STABLE_START), Observation(EXPLORATION, 0.95)]
 
 
 def takeover(random: Random, turns: int = 60) -> list[Observation]:
-    """R11, second half: sixty steady turns, then three other modes at once, for `turns` turns."""
+    """R11, second half: a stable start, then three other modes at once, for `turns` turns."""
     others = (EXPLORATION, ASSERTION, CONNECTION)
-    return [*steady(random, 60), *(Observation(others[turn % 3], 0.95) for turn in range(turns))]
+    return [*steady(random, STABLE_START), *(Observation(others[turn % 3], 0.95) for turn in range(turns))]
 
 
 #: The four scenarios of 300 turns, in the order that the tables show them.

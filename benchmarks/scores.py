@@ -1,4 +1,4 @@
-"""The scores of the guardrail comparison, as spec/engine.md weighs them; each part in 0..1."""
+"""The scores of the guardrail comparison, as docs/engine.md weighs them; each part in 0..1."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

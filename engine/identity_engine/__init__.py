@@ -14,7 +14,7 @@ from identity_engine.arbitration import control_vector
 from identity_engine.codec import canonical, decode, encode, restore, snapshot_id
 from identity_engine.composites import persona_matches
 from identity_engine.config import CONFIG, ENGINE_VERSION, Config
-from identity_engine.contract import COMPLEXITIES, Contract, GoalAssessment, Reason, assess_goal, contract, explain
+from identity_engine.contract import COMPLEXITIES, Contract, GoalAssessment, Reason, assess_goal, calm_turn, contract, explain
 from identity_engine.cycle import process, process_all
 from identity_engine.personality_test import options, profile_of, question_ids, score, starting_strengths
 from identity_engine.personas import PERSONA_BY_ID, PERSONAS, Persona
@@ -87,6 +87,7 @@ __all__ = [
     "Vector",
     "assess_goal",
     "birth",
+    "calm_turn",
     "canonical",
     "contract",
     "contract_view",

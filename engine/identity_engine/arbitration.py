@@ -3,7 +3,7 @@
     control[m] = max(v[m], 0) * weight[m] / sum        weight = base + 1.5 for a core mode, - 1 for a suppressed one, >= 0
 
 Under stress, weight moves from exploration, assertion and connection to perception, order and identity. The vector sums to
-1, or is all zero while no mode has strength. Source: spec/engine.md, step 4, and its rows R8 and R9.
+1, or is all zero while no mode has strength. Source: docs/engine.md, "Step 4: arbitration", and its rows R8 and R9.
 
 >>> explorer = Profile(core_modes=(0, 1), suppressed_modes=(2,), risk_posture="seeking")
 >>> [round(c, 6) for c in control_vector((0.6, 0.7, 0.1, 0.2, 0.2, 0.4, 0.0), 0, explorer)]

@@ -1,17 +1,18 @@
 """Step 5, composites: what active modes make together, and which personas the agent resembles.
 
-A composite is a pair of active modes with a name. A persona's score is the cosine of its mode profile and the strengths,
-0 where they point apart, so that it says how alike the mixtures are, not how strong. Source: spec/engine.md, step 5.
+A composite is a pair of active modes with a name. A persona's score is the cosine of its mode profile and the strengths, 0
+where they point apart, so that it says how alike the mixtures are, not how strong. Source: docs/engine.md, "Step 5:
+composites".
 """
 
 from collections.abc import Mapping
-from math import sqrt
 from types import MappingProxyType
 from typing import Final
 
+from identity_engine.activation import active_modes
 from identity_engine.config import CONFIG, Config
 from identity_engine.personas import PERSONAS
-from identity_engine.values import Vector
+from identity_engine.values import Vector, norm
 
 #: Name of each pair of the six acting modes, and of each with stress_response, by their indexes in mode order.
 COMPOSITES: Final[Mapping[tuple[int, int], str]] = MappingProxyType(
@@ -28,16 +29,8 @@ COMPOSITES: Final[Mapping[tuple[int, int], str]] = MappingProxyType(
 
 def composites(strengths: Vector, config: Config = CONFIG) -> list[str]:
     """Names of the active pairs, in mode order."""
-    active = [mode for mode, v in enumerate(strengths) if abs(v) >= config.active_at]
+    active = active_modes(strengths, config)
     return [COMPOSITES[a, b] for i, a in enumerate(active) for b in active[i + 1 :]]
-
-
-def norm(vector: Vector) -> float:
-    """Euclidean length."""
-    total = 0.0
-    for x in vector:
-        total += x * x
-    return sqrt(total)
 
 
 _PERSONA_AXES: Final = tuple(

@@ -1,19 +1,20 @@
-"""One cycle: the steps of spec/engine.md in their order.
+"""One cycle: the steps of docs/engine.md in their order.
 
     process(state, observation) -> (state', drift)
 
-Pure and deterministic. Step 5 (composites) and step 9 (the contract) read a state and keep nothing, so they stand in modules
-of their own and run only when an answer is built.
+Pure and deterministic. Step 5 (composites) and step 9 (the contract) read a state and keep nothing, so they stand in modules of
+their own and run only when an answer is built. Step 4 (arbitration) is computed after step 6, since a rollback changes what it
+reads, and step 6 does not read it.
 """
 
 from collections.abc import Iterable
 
-from identity_engine import activation, arbitration, drift, energy, stability, stress
+from identity_engine import activation, arbitration, chronic, drift, energy, stability, stress, volatility
 from identity_engine.config import CONFIG, Config
 from identity_engine.memory import CycleRecord, feedback, remember
-from identity_engine.state import RestPoint, State
+from identity_engine.state import State
 from identity_engine.values import Drift, Observation
-from identity_engine.vocabulary import D0, D3, LOW, OVER, STRESS_RESPONSE
+from identity_engine.vocabulary import MED, OVER, STRESS, STRESS_RESPONSE
 
 
 def process(state: State, observation: Observation, config: Config = CONFIG) -> tuple[State, Drift]:
@@ -21,94 +22,113 @@ def process(state: State, observation: Observation, config: Config = CONFIG) -> 
 
     Total on valid values: an `Observation` within its ranges never raises, whatever the state.
     """
-    profile = state.profile
-    cycle = state.cycle + 1
+    profile, cycle, mode = state.profile, state.cycle + 1, observation.mode
+    past = feedback(state.memory, config)
+    levels = stress.thresholds(profile, past.spikes, config)
+    warmth = 1 - state.coldness[mode]
+    expected = state.strengths[mode] / warmth if warmth else None
 
     # 1 mode activation
-    strengths, coldness = activation.activate(state.strengths, state.coldness, observation, config)
-
-    past = feedback(state.memory, config)
+    strengths, coldness = activation.activate(state.strengths, state.coldness, observation, levels, config)
 
     # 2 energy, by the system state before this cycle
-    left = energy.next_energy(state.energy, strengths, state.system, profile, near_empty_past=past.near_empty, config=config)
+    energy_left = energy.next_energy(
+        state.energy, strengths, state.system, observation, profile, near_empty_past=past.near_empty, config=config
+    )
 
     # 3 stress and system state
-    limits = stress.thresholds(profile, past.spikes, config)
-    bled = stress.bleed(strengths[STRESS_RESPONSE], observation, limits, config)
-    strengths = (*strengths[:STRESS_RESPONSE], bled)
-    level = stress.stress_level(bled, limits)
-    system, calm, rested = stress.next_system(state, level, left, config)
+    stress_strength = stress.bleed(strengths[STRESS_RESPONSE], observation, levels, config)
+    if stress_strength != strengths[STRESS_RESPONSE]:
+        strengths = (*strengths[:STRESS_RESPONSE], stress_strength)
+    unrest = volatility.next_volatility(state.volatility, observation, expected, cycle, config)
+    pressure = chronic.next_chronic(state.chronic, observation, config)
+    level = stress.stress_level(stress_strength, levels)
+    if unrest.streak or pressure.streak:
+        level = max(level, MED)
+    system, calm_streak, rested_streak = stress.next_system(
+        state.system,
+        state.calm_streak,
+        state.rested_streak,
+        strength=stress_strength,
+        level=level,
+        energy=energy_left,
+        stability=state.stability,
+        config=config,
+    )
+
+    # 6 drift
+    drift_state, strengths, coldness = drift.step(
+        state.drift,
+        strengths,
+        coldness,
+        counted=observation.confidence > 0,
+        cycle=cycle,
+        level=level,
+        volatile=unrest.streak > 0,
+        energy=energy_left,
+        profile=profile,
+        config=config,
+    )
+    drifted = drift_state.last
 
     # 4 arbitration
     control = arbitration.control_vector(strengths, level, profile, config)
     leader = arbitration.leading(control)
 
-    # 6 drift
-    warm = drift.warm_strengths(strengths, coldness, config)
-    anchor, stable, distances = state.anchor, state.stable, state.distances
-    moved = Drift()
-    strikes, last_strike = state.strikes, state.last_strike
-    if strikes and cycle - last_strike > config.strike_memory:
-        strikes = 0
-    if anchor is not None:
-        moved = drift.measure(warm, anchor, distances, profile, config)
-        settled = moved.magnitude
-        if moved.level == D3:
-            strengths, coldness, left, anchor = stable.strengths, stable.coldness, stable.energy, stable.anchor
-            level = stress.stress_level(strengths[STRESS_RESPONSE], limits)
-            warm = drift.warm_strengths(strengths, coldness, config)
-            anchor = warm if anchor is None else anchor
-            settled = drift.distance(tuple([x - a for x, a in zip(warm, anchor, strict=True)]))
-            strikes, last_strike = strikes + 1, cycle
-        elif moved.level == D0:
-            anchor = drift.follow(anchor, warm, config)
-            if level == LOW:
-                stable = RestPoint(strengths, coldness, left, anchor)
-        distances = (*distances, settled)[-config.drift_window :]
-    elif cycle >= config.anchor_cycle:
-        anchor = warm
-
     # 7 stability
     churned = leader != state.leader and state.leader is not None
-    settledness = stability.next_stability(
-        state.stability, churned=churned, drift_level=moved.level, stress=level, config=config
+    stability_index = stability.next_stability(
+        state.stability, churned=churned, drift_level=drifted.level, stress=level, config=config
     )
 
     # 8 memory
-    record = CycleRecord(cycle, profile, strengths, control, leader, left, level, system, moved.level, moved.magnitude)
+    record = CycleRecord(
+        cycle=cycle,
+        profile=profile,
+        strengths=strengths,
+        control=control,
+        leader=leader,
+        energy=energy_left,
+        stress=level,
+        system=system,
+        drift_level=drifted.level,
+        distance=drift_state.distance,
+        young=drift_state.youth > 0,
+        volatile=unrest.streak > 0,
+    )
     memory = remember(state.memory, record, config)
 
+    # Flags of energy fall when it is back or when stress ends, so that they do not flap around one figure.
+    gone_at = config.energy_back if state.exhausted_streak else config.energy_gone
+    exhausted = system == STRESS and (energy_left < gone_at if state.exhausted_streak else energy_left <= gone_at)
     after = State(
         profile=profile,
         birth_strengths=state.birth_strengths,
         birth_energy=state.birth_energy,
         strengths=strengths,
         coldness=coldness,
-        energy=left,
-        stable=stable,
+        energy=energy_left,
+        drift=drift_state,
         memory=memory,
+        volatility=unrest,
+        chronic=pressure,
         cycle=cycle,
         stress=level,
         system=system,
-        calm_streak=calm,
-        rested_streak=rested,
+        calm_streak=calm_streak,
+        rested_streak=rested_streak,
         over_streak=state.over_streak + 1 if level == OVER else 0,
-        empty_streak=state.empty_streak + 1 if left <= config.energy_gone else 0,
-        anchor=anchor,
-        distances=distances,
-        drift=moved,
-        strikes=strikes,
-        last_strike=last_strike,
+        exhausted_streak=state.exhausted_streak + 1 if exhausted else 0,
         leader=leader,
-        stability=settledness,
+        stability=stability_index,
     )
-    return after, moved
+    return after, drifted
 
 
 def process_all(state: State, observations: Iterable[Observation], config: Config = CONFIG) -> list[tuple[State, Drift]]:
     """One by one, in order: a batch is nothing else."""
     results = []
     for observation in observations:
-        state, moved = process(state, observation, config)
-        results.append((state, moved))
+        state, drifted = process(state, observation, config)
+        results.append((state, drifted))
     return results

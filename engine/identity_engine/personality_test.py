@@ -3,7 +3,7 @@
     strength[m] = clamp(sum of chosen weights for m / sum of the most that m could have got, -1, 1)
 
 Core modes are the two strongest at or above the dominance threshold; an acting mode that no answer speaks for is suppressed.
-The same answers give the same profile. Source: spec/api.md, "Testing"; the rules are C.
+The same answers give the same profile. Source: docs/api.md, "Endpoints"; the rules are C.
 """
 
 from collections.abc import Mapping

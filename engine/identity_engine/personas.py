@@ -1,7 +1,7 @@
 """The twelve personas: fixed reference profiles to start from and to be compared with.
 
 Data only. Personas that share their two dominant modes differ in which of them leads and in what is low, so that each
-profile matches itself best. Source: spec/api.md, "Personas"; figures and texts are the project's own (C).
+profile matches itself best. Source: docs/api.md, "Endpoints"; figures and texts are the project's own (C).
 """
 
 from dataclasses import dataclass

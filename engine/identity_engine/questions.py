@@ -1,7 +1,7 @@
 """The questions of the personality test. Data only; scoring is in `personality_test`.
 
 v1 asks the first 12, v2 the first 24 (adds decision style), v3 all 40 (adds stress and recovery). Each option names the modes
-that choosing it speaks for, with a weight in -1..1. All texts are the project's own. Source: spec/api.md, "Testing".
+that choosing it speaks for, with a weight in -1..1. All texts are the project's own. Source: docs/api.md, "Endpoints".
 """
 
 from dataclasses import dataclass

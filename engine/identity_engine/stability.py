@@ -3,7 +3,8 @@
     unrest = 0.2 if the leading mode changed + drift (0 to 0.4 by level) + stress (0 to 0.4 by state)
     s'     = s + 0.05 * ((1 - unrest) - s)
 
-A calm cycle pulls it back up, so it recovers by half in about 14 cycles. Source: spec/engine.md, step 7; figures C.
+A calm cycle pulls it back up, so it recovers by half in about 14 cycles. Source: docs/engine.md, "Step 7: stability"; figures
+C.
 
 >>> round(next_stability(1.0, churned=False, drift_level=None, stress=3), 6)
 0.98

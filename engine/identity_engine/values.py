@@ -5,15 +5,37 @@ outside; time is metadata that callers keep.
 """
 
 from dataclasses import dataclass
+from math import sqrt
 
 Vector = tuple[float, ...]
 
 ZERO: Vector = (0.0,) * 7
 
 
+def norm(vector: Vector) -> float:
+    """Euclidean length. Written out: the built-in sum() of floats differs between Python versions, and a loop takes longer."""
+    a, b, c, d, e, f, g = vector
+    return sqrt(a * a + b * b + c * c + d * d + e * e + f * f + g * g)
+
+
+def ewma(mean: Vector, values: Vector, rate: float) -> Vector:
+    """An exponentially weighted mean after one more value: mean + rate * (value - mean), for each mode."""
+    a, b, c, d, e, f, g = mean
+    u, v, w, x, y, z, last = values
+    return (
+        a + rate * (u - a),
+        b + rate * (v - b),
+        c + rate * (w - c),
+        d + rate * (x - d),
+        e + rate * (y - e),
+        f + rate * (z - f),
+        g + rate * (last - g),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """Who the agent is: fixed at creation, all of it optional (spec/engine.md, Input).
+    """Who the agent is: fixed at creation, all of it optional (docs/engine.md, "Input").
 
     `core_modes` and `suppressed_modes` hold mode indexes in mode order and share none; the other fields hold words of the
     vocabulary; `description` is free text that nothing is computed on.
@@ -31,16 +53,20 @@ class Profile:
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What the agent just did: a mode index, how strongly (0..1) and how sure the report is (0..1)."""
+    """What the agent just did: a mode index, how strongly (0..1) and how sure the report is (0..1).
+
+    `incident`: something that a detector or a person has confirmed; for stress_response alone.
+    """
 
     mode: int
     signal: float
     confidence: float = 1.0
+    incident: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """Where the agent stands against its anchor after a cycle.
+    """The distance between the agent and its anchor after a cycle.
 
     `level` is 0..3 for D0..D3, None until the anchor is set; `magnitude` the distance (>= 0) that was measured before any
     rollback; `deviation` its signed part for each mode; `rolled_back` whether D3 put the last stable state back.

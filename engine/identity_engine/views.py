@@ -1,7 +1,8 @@
 """The engine's edge: values as plain dictionaries, ready for JSON.
 
-Here, and only here, floats are rounded, once, to 6 decimals (spec/engine.md), and mode indexes get their names: the request
-constant ("EXPLORATION") as a key or value, the display name ("Stress Response") in a contract, as the seed shows them.
+Here, and only here, floats are rounded, once, to 6 decimals (docs/engine.md, "Determinism"), and mode indexes get their names:
+the request constant ("EXPLORATION") as a key or value, the display name ("Stress Response") in a contract, as the seed shows
+them.
 """
 
 from typing import Any, Final

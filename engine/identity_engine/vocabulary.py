@@ -1,6 +1,6 @@
 """The words of the engine: modes, actions, stress, system and drift levels.
 
-All of them are fixed by spec/engine.md ("Vocabulary", P). Modes are addressed by their index in `MODES`, stress and drift
+All of them are fixed by docs/engine.md, "Vocabulary" (P). Modes are addressed by their index in `MODES`, stress and drift
 levels by their rank, so that the steps work on small tuples; names are for the edge.
 """
 

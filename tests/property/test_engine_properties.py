@@ -35,7 +35,8 @@ from identity_engine.contract.action_space import action_space
 
 unit = st.floats(0, 1)
 strength = st.floats(-1, 1).map(lambda x: x + 0.0)
-observations = st.lists(st.builds(Observation, st.integers(0, 6), unit, unit), min_size=1, max_size=60)
+reports = st.builds(Observation, st.integers(0, 5), unit, unit) | st.builds(Observation, st.just(6), unit, unit, st.booleans())
+observations = st.lists(reports, min_size=1, max_size=60)
 
 
 @st.composite
@@ -52,7 +53,7 @@ def profiles(draw):
     )
 
 
-births = st.builds(birth, profiles(), st.tuples(*[strength] * 7), unit)
+births = st.builds(birth, profiles(), st.tuples(*[strength] * 6, unit), unit)
 
 
 @given(births, observations)
@@ -65,7 +66,7 @@ def test_R12_bounds_of_every_field(state, sequence):
         assert after.stress in range(4)
         assert after.system in ("baseline", "stress", "growth")
         assert drift.level in (None, 0, 1, 2, 3)
-        assert drift.rolled_back is (drift.level == 3)
+        assert not drift.rolled_back or drift.level == 3
         assert drift.magnitude >= 0
         control = control_vector(after.strengths, after.stress, after.profile)
         assert all(share >= 0 for share in control)
@@ -114,7 +115,7 @@ def test_R12_batch_is_one_by_one_even_through_storage(state, sequence, data):
 @given(births, observations)
 def test_R12_the_state_has_one_size(state, sequence):
     after = process_all(state, sequence)[-1][0]
-    assert len(after.distances) <= CONFIG.drift_window
+    assert len(after.drift.distances) <= CONFIG.drift_window
     assert len(after.memory.episodic.levels) <= CONFIG.recent
     # About 90 floats of at most 24 characters, and their names.
     assert len(encode(after)) < 4096
@@ -148,9 +149,9 @@ def test_R12_calm_always_ends_stress(state, signals):
     assert calm[-1][0].stress == 0
 
 
-def test_R12_no_rollback_to_the_stress_of_a_birth():
-    profile = Profile(tuple(range(6)), (), "seeking", "conservative", "fragile", "strict", "strict")
-    state = process_all(birth(profile, (1.0, *[0.0] * 5, 1.0), 0.0), [Observation(6, 1.0)] * 10)[-1][0]
-    calm = process_all(state, [Observation(0, 0.0, 0.1)] * 400)
-    assert any(drift.rolled_back for _, drift in calm)
-    assert {after.stress for after, _ in calm[100:]} == {0}
+@given(births, observations)
+def test_R12_stress_never_falls_faster_than_calm_lets_it(state, sequence):
+    """Neither a rollback nor a report of little stress ends a crisis."""
+    for after, _ in process_all(state, sequence):
+        assert after.strengths[6] >= state.strengths[6] - CONFIG.bleed_low - 1e-12
+        state = after

@@ -15,9 +15,12 @@ def test_baselines_land_within_three_hundredths(name):
 
 def test_the_default_setting_reaches_its_goals():
     default = guardrails.SYSTEMS["B5 relaxed (default)"]
-    found = behaviour.summary(default, SEEDS)
-    assert found["overall"] >= 0.80
+    seeds = behaviour.SEEDS
+    found = behaviour.summary(default, seeds)
+    assert found["overall"] >= 0.86
+    assert found["safety"] >= 0.98
     assert found["block"] == 1.0
     assert found["exposure_spike"] <= 0.05
-    _, _, f1 = scores.drift_f1([(name, turns) for name, _, turns, _ in behaviour.runs(default, SEEDS)])
-    assert f1 >= 0.90
+    assert found["exposure_chaotic"] <= 0.05
+    _, _, f1 = scores.drift_f1([(name, turns) for name, _, turns, _ in behaviour.runs(default, seeds)])
+    assert f1 >= 0.935

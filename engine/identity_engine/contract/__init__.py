@@ -5,7 +5,7 @@ that explains.
 """
 
 from identity_engine.contract.assemble import Contract, contract
-from identity_engine.contract.explanation import Reason, explain
+from identity_engine.contract.explanation import Reason, calm_turn, explain
 from identity_engine.contract.goals import COMPLEXITIES, GoalAssessment, assess_goal
 
-__all__ = ["COMPLEXITIES", "Contract", "GoalAssessment", "Reason", "assess_goal", "contract", "explain"]
+__all__ = ["COMPLEXITIES", "Contract", "GoalAssessment", "Reason", "assess_goal", "calm_turn", "contract", "explain"]

@@ -1,4 +1,4 @@
-"""The contract as a whole, its dimensions in the order of spec/engine.md."""
+"""The contract as a whole, its dimensions in the order of docs/engine.md, "The contract"."""
 
 from dataclasses import dataclass
 
@@ -48,12 +48,13 @@ def contract(state: State, config: Config = CONFIG) -> Contract:
     """The ExecutionContract of a state. The state carries its last drift, so one argument says it all."""
     strengths, profile, level = state.strengths, state.profile, state.stress
     control = control_vector(strengths, level, profile, config)
-    space = action_space(state, config=config)
-    alignment = action_alignment(control, profile)
+    when = timing(state, config)
+    space = action_space(state, when=when, config=config)
+    alignment = action_alignment(control, profile, config)
     allowed = tuple(sorted((a for a in ACTIONS if a in space.allowed), key=lambda action: -alignment[action]))
     removed = tuple(action for action in ACTIONS if action in space.removed)
-    style = decision_style(state, control, config)
-    when = timing(state, config)
+    style = decision_style(state, control, space, config)
+    character = personality(alignment, space.allowed, config)
     return Contract(
         dominant_modes=tuple([m for m, v in enumerate(strengths) if v >= config.dominant_at]),
         suppressed_modes=tuple(
@@ -66,10 +67,10 @@ def contract(state: State, config: Config = CONFIG) -> Contract:
         energy=state.energy,
         stability=state.stability,
         timing=when,
-        trust=trust(state, config),
-        personality=personality(alignment, space.allowed, config),
+        trust=trust(state, when, config),
+        personality=character,
         decision_style=style,
         recovery_profile=recovery_profile(state, config),
         hard_locks=hard_locks(state, config),
-        narrative_prompt=narrative_prompt(allowed, removed, style, when, level),
+        narrative_prompt=narrative_prompt(allowed, removed, character.discouraged_actions, style, when, level),
     )

@@ -1,30 +1,36 @@
 """Explanation: for each of the fourteen actions, the rule that decided, its step, the figure behind it, and the way back.
 
-Built only when asked for. The way back out of stress is not estimated but counted: the bleed of step 3 is played on calm turns
-until the threshold is passed. Source: spec/engine.md, "The contract", last paragraph.
+Built only when asked for. The way back is not estimated: `process` is played on calm turns, at most 100, until the action is
+allowed, so it is exact by construction. Where calm turns do not bring an action back, the reason says what does. Source:
+docs/engine.md, "Explanation".
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from identity_engine.arbitration import control_vector
 from identity_engine.config import CONFIG, Config
 from identity_engine.contract import action_space as rules
+from identity_engine.contract.timing import Timing, needs_decision, timing
+from identity_engine.cycle import process
+from identity_engine.drift import mean_strengths
 from identity_engine.memory import feedback
-from identity_engine.memory.self_model import resilience_after
 from identity_engine.state import State
-from identity_engine.stress import Thresholds, bleed, thresholds
+from identity_engine.stress import thresholds
 from identity_engine.values import Observation
 from identity_engine.vocabulary import (
     ACTIONS,
     ALWAYS_FORBIDDEN,
     CONTRIBUTORS,
-    MED,
     MODES,
     PERCEPTION,
     SAFE,
     STRESS_RESPONSE,
     STRESS_STATES,
 )
+from identity_engine.volatility import volatility
+
+_SPACE = "contract: action space"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +53,13 @@ class Reason:
 
 def explain(state: State, config: Config = CONFIG) -> tuple[Reason, ...]:
     """One reason for each action, in vocabulary order, the always forbidden last."""
-    past = feedback(state.memory, config)
-    limits = thresholds(state.profile, past.spikes, config)
-    space = rules.action_space(state, config=config)
+    when = timing(state, config)
+    space = rules.action_space(state, when=when, config=config)
+    back = _calm_cycles(state, space.removed, config)
     reasons = [
         _allowed(state, action, config)
         if action in space.allowed
-        else _removed(state, action, space.removed[action], limits, config)
+        else _removed(state, action, space.removed[action], back.get(action), when, config)
         for action in ACTIONS
     ]
     never = "forbidden always: no state, profile or setting allows it"
@@ -61,14 +67,30 @@ def explain(state: State, config: Config = CONFIG) -> tuple[Reason, ...]:
     return tuple(reasons)
 
 
-def calm_cycles(state: State, below: float, limits: Thresholds, config: Config = CONFIG) -> int:
-    """How many calm turns bring |stress_response| under `below` (> 0)."""
-    strength, turn = state.strengths[STRESS_RESPONSE], Observation(PERCEPTION, 0.0)
-    cycles = 0
-    while abs(strength) >= below:
-        strength = bleed(strength, turn, limits, config)
-        cycles += 1
-    return cycles
+def calm_turn(state: State, config: Config = CONFIG) -> Observation:
+    """A quiet, routine turn of this agent: its leading mode, as strongly as it is used to, at most 0.5.
+
+    Its confidence is 0, so that the modes keep still and what changes is what calm alone changes.
+    """
+    mode = PERCEPTION if state.leader in (None, STRESS_RESPONSE) else state.leader
+    usual = mean_strengths(state.strengths, state.coldness)[mode]
+    return Observation(mode, min(max(usual, 0.0), config.calm_signal), 0.0)
+
+
+def _calm_cycles(state: State, removed: Mapping[str, str], config: Config) -> dict[str, int]:
+    """After how many calm turns each removed action is allowed; those that do not come back in time are missing."""
+    turn = calm_turn(state, config)
+    found: dict[str, int] = {}
+    # Rules of the profile are fixed, so playing on for them is in vain.
+    waiting = {action for action, rule in removed.items() if rule not in (rules.SUPPRESSED, rules.AVERSE)}
+    for cycle in range(1, config.explain_turns + 1):
+        if not waiting:
+            break
+        state, _ = process(state, turn, config)
+        allowed = rules.action_space(state, config=config).allowed
+        found |= dict.fromkeys(waiting & allowed, cycle)
+        waiting -= allowed
+    return found
 
 
 def _allowed(state: State, action: str, config: Config) -> Reason:
@@ -80,58 +102,70 @@ def _allowed(state: State, action: str, config: Config) -> Reason:
         times = state.memory.episodic.recoveries
         rule, because = "past_recovery", f"{times} past recoveries guarantee it below OVER"
     elif profile.governance == "strict":
-        active = rules.active_modes(state, config)
+        active = rules.acting_modes(state, config)
         modes = [m for m in contributors if m in active]
         figures = ", ".join(f"{MODES[m]} {abs(state.strengths[m]):.2f} >= {config.active_at:.2f}" for m in modes)
-        because = f"contributed by an active mode: {figures}" if active else "no acting mode is active, so all are allowed"
+        because = (
+            f"contributed by an active mode: {figures}" if active else "no acting mode is active, so strict removes nothing"
+        )
         rule = "governance_strict"
     else:
         control = control_vector(state.strengths, level, profile, config)
         shares = ", ".join(f"{MODES[m]} has {control[m]:.2f} of control" for m in contributors)
         rule, because = f"governance_{profile.governance}", f"no rule removes it; {shares}"
-    return Reason(action, True, rule, "contract: action space", because, None, None)
+    return Reason(action, True, rule, _SPACE, because, None, None)
 
 
-def _removed(state: State, action: str, rule: str, limits: Thresholds, config: Config) -> Reason:
-    _, high, over = limits
-    size = abs(state.strengths[STRESS_RESPONSE])
-    level = STRESS_STATES[state.stress]
+def _removed(state: State, action: str, rule: str, calm: int | None, when: Timing, config: Config) -> Reason:
+    step, because, condition = _cause(state, action, rule, when, config)
+    if calm is not None:
+        back = f"{condition}: {calm} calm cycles from now" if condition else f"after {calm} calm cycles"
+    elif needs_decision(state, config) and rule not in (rules.SUPPRESSED, rules.AVERSE):
+        back = "a decision: rebaseline or last_stable"
+    elif rule in (rules.SUPPRESSED, rules.AVERSE, rules.NOT_ACTIVE):
+        back = condition
+    else:
+        back = f"{condition}; {config.explain_turns} calm cycles do not do it. A decision does: rebaseline or last_stable"
+    return Reason(action, False, rule, step, because, back, calm)
+
+
+def _cause(state: State, action: str, rule: str, when: Timing, config: Config) -> tuple[str, str, str]:
+    """The step of a rule, why it holds with its figure, and what must change for it to end."""
+    _, high, over = thresholds(state.profile, feedback(state.memory, config).spikes, config)
     contributors = CONTRIBUTORS[action]
     names = " or ".join(MODES[m] for m in contributors)
-
-    def under_stress(limit: float, below: float, why: str) -> Reason:
-        turns = calm_cycles(state, below, limits, config)
-        back = f"|stress_response| must fall below {below:.2f}: about {turns} calm cycles at this rate"
-        because = f"removed by stress {level}: |stress_response| {size:.2f} >= {limit:.2f}{why}"
-        return Reason(action, False, rule, "3 stress", because, back, turns)
-
-    if rule == rules.STRESS_OVER:
-        return under_stress(over, _back_below(state, action, limits, config), "")
-    if rule == rules.STRESS_HIGH:
-        return under_stress(high, _back_below(state, action, limits, config), "")
-    if rule == rules.LOW_RESILIENCE:
-        resilience = state.memory.self_model.resilience
-        why = f", and resilience {resilience:.2f} < {config.resilience_low:.2f}"
-        return under_stress(limits[0], limits[0], why)
-    step = "contract: action space"
-    if rule == rules.NOT_ACTIVE:
-        figures = ", ".join(f"{MODES[m]} {abs(state.strengths[m]):.2f} < {config.active_at:.2f}" for m in contributors)
-        back = f"{names} must reach {config.active_at:.2f}"
-        return Reason(action, False, rule, step, f"no active mode contributes it: {figures}", back, None)
-    if rule == rules.SUPPRESSED:
-        because = f"contributed by {names} alone, which the profile suppresses"
-    else:
-        because = f"the profile's risk posture is {state.profile.risk_posture}"
-    return Reason(action, False, rule, step, because, "the profile would have to change, and it is fixed at creation", None)
-
-
-def _back_below(state: State, action: str, limits: Thresholds, config: Config) -> float:
-    """The threshold under which stress no longer removes the action, as the agent will be once this episode is over."""
-    past = feedback(state.memory, config)
-    over_in = calm_cycles(state, limits[1], limits, config)
-    left = resilience_after(state.memory.self_model, state.memory.episodic.streak + over_in - 1, config)
-    later = replace(past, guarded=config.memory_feedback and left < config.resilience_low)
-    for level in range(state.stress - 1, 0, -1):
-        if action in rules.action_space(state, level, past if level > MED else later, config).allowed:
-            return limits[level]
-    return limits[0]
+    level, size = STRESS_STATES[state.stress], abs(state.strengths[STRESS_RESPONSE])
+    stress = f"removed by stress {level}"
+    above, below = f"{stress}: |stress_response| {size:.2f} >=", "|stress_response| must fall below"
+    match rule:
+        case rules.STRESS_OVER:
+            return "3 stress", f"{above} {over:.2f}", f"{below} {over:.2f}"
+        case rules.STRESS_HIGH:
+            return "3 stress", f"{above} {high:.2f}", f"{below} {high:.2f}"
+        case rules.VOLATILE:
+            value = volatility(state.volatility, config)
+            because = f"{stress}: volatility {value:.2f}, volatile from {config.volatile_from:.2f}"
+            return "3 stress", because, f"volatility must fall below {config.volatile_until:.2f}"
+        case rules.CHRONIC:
+            because = f"{stress}: {state.chronic.count} of the last {config.chronic_window} reports were stress"
+            return "3 stress", because, f"fewer than {config.chronic_from} must be"
+        case rules.LOW_RESILIENCE:
+            resilience = state.memory.self_model.resilience
+            because = f"{above} {config.stress_med:.2f}, and resilience {resilience:.2f} < {config.resilience_low:.2f}"
+            return "8 memory", because, f"{below} {config.stress_med:.2f}"
+        case rules.AFTER_ROLLBACK:
+            since = state.cycle - state.drift.last_rollback
+            because = f"rolled back {since} cycles ago, {config.rollback_guard} cycles are guarded"
+            return "6 drift", because, "the guard must end"
+        case rules.PAUSE:
+            return "contract: timing", f"the agent should pause: {when.pause_reason}", "the reason must end"
+        case rules.ESCALATE:
+            return "contract: timing", f"a human is needed: {when.escalation_reason}", "the reason must end"
+        case rules.NOT_ACTIVE:
+            figures = ", ".join(f"{MODES[m]} {abs(state.strengths[m]):.2f} < {config.active_at:.2f}" for m in contributors)
+            return _SPACE, f"no active mode contributes it: {figures}", f"{names} must reach {config.active_at:.2f}"
+        case rules.SUPPRESSED:
+            because = f"contributed by {names} alone, which the profile suppresses"
+        case _:
+            because = f"the profile's risk posture is {state.profile.risk_posture}"
+    return _SPACE, because, "the profile would have to change, and it is fixed at creation"

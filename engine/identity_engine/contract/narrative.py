@@ -1,10 +1,11 @@
 """The narrative prompt: the contract as short instructions for a language model.
 
-Written as orders ("Prefer ..., avoid ..."), since prescriptive text moves a model more than description does. Source:
-spec/engine.md, "The contract". The words are fixed, so that the same contract gives the same text.
+Written as orders ("Prefer ..., avoid ..."), since prescriptive text moves a model more than description does. It never
+contradicts the contract: it prefers allowed actions that are not discouraged, and while the agent should pause or hand over it
+says that and no more. Source: docs/engine.md, "The prompt". The words are fixed, so that the same contract gives the same text.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from identity_engine.contract.style import DecisionStyle
 from identity_engine.contract.timing import Timing
@@ -23,14 +24,24 @@ _STRESS = {
 }
 
 
-def narrative_prompt(allowed: Sequence[str], removed: Sequence[str], style: DecisionStyle, timing: Timing, level: int) -> str:
-    """Two to six short sentences. `allowed` best first, as in the contract; `removed` in vocabulary order."""
-    sentences = [f"Prefer {', '.join(allowed[:3])}" + (f"; avoid {', '.join(removed)}." if removed else ".")]
+def narrative_prompt(
+    allowed: Sequence[str],
+    removed: Sequence[str],
+    discouraged: Collection[str],
+    style: DecisionStyle,
+    timing: Timing,
+    level: int,
+) -> str:
+    """One to four short sentences. `allowed` best first, as in the contract; `removed` in vocabulary order."""
+    if timing.should_escalate:
+        return f"Stop and hand over to a human: {timing.escalation_reason}."
+    if timing.should_pause:
+        return f"Pause now and wait: {timing.pause_reason}."
+    preferred = [action for action in allowed if action not in discouraged][:3]
+    orders = [f"prefer {', '.join(preferred)}"] * bool(preferred) + [f"avoid {', '.join(removed)}"] * bool(removed)
+    text = "; ".join(orders)
+    sentences = [f"{text[:1].upper()}{text[1:]}."] * bool(text)
     sentences.append(_TEMPO[style.tempo])
     if level in _STRESS:
         sentences.append(_STRESS[level])
-    if timing.should_pause:
-        sentences.append("Pause now and wait.")
-    if timing.should_escalate:
-        sentences.append("Hand over to a human.")
     return " ".join(sentences)

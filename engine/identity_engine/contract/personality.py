@@ -2,22 +2,19 @@
 
     alignment = control of the modes that contribute the action - 0.5 * share of those modes that the profile suppresses
 
-Range -0.5..1. Preferred: allowed and at 0.25 or above. Discouraged: below zero. Source: spec/engine.md, "The contract"; the
-figures are C.
+Range -0.5..1. Preferred: allowed and at 0.25 or above. Discouraged: below zero. Source: docs/engine.md,
+"Trust, goals, personality"; the figures are C.
 """
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Final
 
 from identity_engine.config import CONFIG, Config
 from identity_engine.values import Profile, Vector
 from identity_engine.vocabulary import ACTIONS, CONTRIBUTORS
 
-SUPPRESSION_COST: Final = 0.5  # C
 
-
-def action_alignment(control: Vector, profile: Profile) -> dict[str, float]:
+def action_alignment(control: Vector, profile: Profile, config: Config = CONFIG) -> dict[str, float]:
     """Alignment of each of the twelve actions, in vocabulary order."""
     suppressed = profile.suppressed_modes
     alignment = {}
@@ -26,7 +23,7 @@ def action_alignment(control: Vector, profile: Profile) -> dict[str, float]:
         for mode in modes:
             score += control[mode]
         if suppressed:
-            score -= SUPPRESSION_COST * len([m for m in modes if m in suppressed]) / len(modes)
+            score -= config.suppression_cost * len([m for m in modes if m in suppressed]) / len(modes)
         alignment[action] = score
     return alignment
 

@@ -1,12 +1,12 @@
 """Decision style, recovery profile and hard locks: how to act on what is allowed.
 
-Source: spec/engine.md, "The contract" (fields); every figure and rule here is C.
+Source: docs/engine.md, "Style, recovery, locks"; every figure and rule here is C.
 """
 
 from dataclasses import dataclass
 
 from identity_engine.config import CONFIG, Config
-from identity_engine.memory import feedback
+from identity_engine.contract.action_space import ActionSpace
 from identity_engine.state import State
 from identity_engine.values import Vector
 from identity_engine.vocabulary import (
@@ -16,7 +16,6 @@ from identity_engine.vocabulary import (
     HIGH,
     IDENTITY,
     LOW,
-    MED,
     ORDER,
     OVER,
     PERCEPTION,
@@ -25,6 +24,8 @@ from identity_engine.vocabulary import (
 )
 
 _TEMPO = {PERCEPTION: "observant", EXPLORATION: "exploratory", ASSERTION: "decisive"}
+#: The action without which a tempo makes no sense.
+_NEEDS = {EXPLORATION: "explore", ASSERTION: "execute"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,19 +63,18 @@ class HardLocks:
     pivot_threshold_min: float | None = None
 
 
-def decision_style(state: State, control: Vector, config: Config = CONFIG) -> DecisionStyle:
-    """Style from the leading mode and the profile; stress and a hard past make it slower, safer and quieter."""
+def decision_style(state: State, control: Vector, space: ActionSpace, config: Config = CONFIG) -> DecisionStyle:
+    """Style from the leading mode and the profile; whatever takes the risky actions makes it slower and safer."""
     level, leader = state.stress, state.leader
-    guarded = feedback(state.memory, config).guarded
     tempo = "measured"
-    if level <= MED and not guarded and leader is not None:
+    if not space.guarded and leader is not None and _NEEDS.get(leader, "clarify") in space.allowed:
         tempo = _TEMPO.get(leader, tempo)
     # Postures stand from boldest to safest: HIGH allows bounded at the boldest, OVER only averse.
-    boldest = "averse" if guarded else {HIGH: "bounded", OVER: "averse"}.get(level, "seeking")
+    boldest = {HIGH: "bounded", OVER: "averse"}.get(level, "averse" if space.guarded else "seeking")
     risk = max(state.profile.risk_posture, boldest, key=RISK_POSTURES.index)
 
     outward = control[EXPLORATION] + control[ASSERTION] + control[CONNECTION]
-    voice = 2 if outward >= 0.5 else 1 if outward >= 0.2 or not any(control) else 0
+    voice = 2 if outward >= config.voice_high else 1 if outward >= config.voice_medium or not any(control) else 0
     if level >= HIGH:
         voice = max(voice - 1, 0) if level == HIGH else 0
 
@@ -101,10 +101,10 @@ def hard_locks(state: State, config: Config = CONFIG) -> HardLocks:
     over = state.stress == OVER
     firm = state.strengths[IDENTITY] >= config.identity_lock_at
     return HardLocks(
-        option_set_max=3 if over else None,
-        novelty_rate=0.1 if over else None,
-        noise_filter_min=0.8 if over else None,
-        exec_strictness_min=0.9 if over else None,
-        goal_resistance_min=0.8 if firm else None,
-        pivot_threshold_min=0.8 if firm else None,
+        option_set_max=config.lock_options if over else None,
+        novelty_rate=config.lock_novelty if over else None,
+        noise_filter_min=config.lock_noise if over else None,
+        exec_strictness_min=config.lock_strictness if over else None,
+        goal_resistance_min=config.lock_goals if firm else None,
+        pivot_threshold_min=config.lock_pivot if firm else None,
     )

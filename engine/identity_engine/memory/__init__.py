@@ -4,7 +4,7 @@ A chain of small pure layers, each a function from its own past and one immutabl
 
     episodic -> growth -> self_model -> coherence -> narrative
 
-Source: spec/engine.md, step 8.
+Source: docs/engine.md, "Step 8: memory".
 """
 
 from identity_engine.memory.chain import Feedback, Memory, feedback, first_memory, remember

@@ -5,7 +5,7 @@
     normative   = (1 - control of suppressed modes) * min(1, control of core modes / 0.5)
 
 Descriptive: as it has been; 1 until there is an anchor. Normative: as its profile says it should be; 1 without a profile, and
-while every mode is at rest. Source: spec/engine.md, step 8; figures but the two weights C.
+while every mode is at rest. Source: docs/engine.md, "Step 8: memory"; figures but the two weights C.
 """
 
 from dataclasses import dataclass
@@ -26,7 +26,9 @@ def next_coherence(past: Coherence, record: CycleRecord, config: Config = CONFIG
     """Coherence after the cycle."""
     descriptive = 1 - min(1.0, record.distance / config.drift_d3)
     value = config.coherence_descriptive * descriptive + (1 - config.coherence_descriptive) * _normative(record, config)
-    return Coherence(value, past.low_streak + 1 if value < config.coherence_low else 0)
+    # The young may still be anything: a shift is shown, not held against them.
+    low = value < config.coherence_low and not record.young
+    return Coherence(value, past.low_streak + 1 if low else 0)
 
 
 def _normative(record: CycleRecord, config: Config) -> float:

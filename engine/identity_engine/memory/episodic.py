@@ -1,15 +1,16 @@
 """Episodic memory: fourteen signals about stress, drift, energy and modes.
 
 A spike is an entry into HIGH or OVER; an episode lasts from there until the state is below HIGH again. "Recent" is the last 20
-cycles. Energy trend is a fast average less a slow one: positive while energy rises. Source: spec/engine.md, step 8 (signals P,
-figures C).
+cycles. Energy trend is a fast average less a slow one: positive while energy rises. Source: docs/engine.md, "Step 8: memory"
+(signals P, figures C).
 """
 
 from dataclasses import dataclass
 
 from identity_engine.config import CONFIG, Config
+from identity_engine.drift import is_drifting
 from identity_engine.memory.record import CycleRecord
-from identity_engine.vocabulary import D1, D2, HIGH
+from identity_engine.vocabulary import D2, HIGH
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,7 @@ class Episodic:
     leader_streak: int = 0
     #: Changes of leader in recent cycles, a bit each, newest lowest.
     switches: int = 0
+    volatile: bool = False
 
 
 def next_episodic(past: Episodic, record: CycleRecord, config: Config = CONFIG) -> Episodic:
@@ -59,11 +61,17 @@ def next_episodic(past: Episodic, record: CycleRecord, config: Config = CONFIG) 
         recoveries=past.recoveries + (ended > 0),
         levels=(past.levels + ("-" if level is None else str(level)))[-config.recent :],
         last_d2=record.cycle if level == D2 else past.last_d2,
-        drift_events=past.drift_events + (level is not None and level >= D1),
+        drift_events=past.drift_events + is_drifting(level),
         leader=record.leader,
         leader_streak=past.leader_streak + 1 if record.leader == past.leader else 1,
         switches=(past.switches << 1 | switched) & ((1 << config.recent) - 1),
+        volatile=record.volatile,
     )
+
+
+def recent_drifts(memory: Episodic) -> int:
+    """Drifting cycles among the recent ones."""
+    return len(memory.levels) - memory.levels.count("0") - memory.levels.count("-")
 
 
 def pattern(memory: Episodic, config: Config = CONFIG) -> str:
@@ -74,10 +82,9 @@ def pattern(memory: Episodic, config: Config = CONFIG) -> str:
         return "sustained_stress"
     if memory.spikes >= 2 and memory.streak:
         return "recurring_stress"
-    drifting = memory.levels.count("1") + memory.levels.count("2") + memory.levels.count("3")
-    if drifting >= config.recent // 2:
+    if recent_drifts(memory) >= config.pattern_drifting:
         return "active_drift"
-    if memory.switches.bit_count() >= config.pattern_volatile:
+    if memory.volatile:
         return "volatile"
     if memory.leader is not None and memory.leader_streak >= config.pattern_locked:
         return "mode_locked"

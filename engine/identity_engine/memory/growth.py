@@ -2,14 +2,14 @@
 
     velocity[m] = fast[m] - slow[m]        x' = x + rate * (v - x), rate 0.10 fast, 0.02 slow
 
-Positive while a mode gains, in strength units. Source: spec/engine.md, step 8; rates C.
+Positive while a mode gains, in strength units. Source: docs/engine.md, "Step 8: memory"; rates C.
 """
 
 from dataclasses import dataclass
 
 from identity_engine.config import CONFIG, Config
 from identity_engine.memory.record import CycleRecord
-from identity_engine.values import Vector
+from identity_engine.values import Vector, ewma
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +22,8 @@ class Growth:
 
 def next_growth(past: Growth, record: CycleRecord, config: Config = CONFIG) -> Growth:
     """Growth memory after the cycle."""
-    fast, slow = config.growth_fast, config.growth_slow
     strengths = record.strengths
-    return Growth(
-        tuple([x + fast * (v - x) for x, v in zip(past.fast, strengths, strict=True)]),
-        tuple([x + slow * (v - x) for x, v in zip(past.slow, strengths, strict=True)]),
-    )
+    return Growth(ewma(past.fast, strengths, config.growth_fast), ewma(past.slow, strengths, config.growth_slow))
 
 
 def velocity(memory: Growth) -> Vector:

@@ -1,13 +1,13 @@
 """Narrative phase: where the agent stands in its own story, and what led there.
 
 The first that holds: stressed (HIGH or OVER), recovering (after that, until rested), growing (system state growth), exploring
-(much drift or many changes of leader of late), stable. Source: spec/engine.md, step 8; rules C.
+(much drift or many changes of leader of late), stable. Source: docs/engine.md, "Step 8: memory"; rules C.
 """
 
 from dataclasses import dataclass
 
 from identity_engine.config import CONFIG, Config
-from identity_engine.memory.episodic import Episodic
+from identity_engine.memory.episodic import Episodic, recent_drifts
 from identity_engine.memory.record import CycleRecord
 from identity_engine.vocabulary import GROWTH, HIGH, LOW, STRESS
 
@@ -38,9 +38,8 @@ def _phase(current: str, record: CycleRecord, episodic: Episodic, config: Config
         return "recovering", "relief"
     if record.system == GROWTH:
         return "growing", "rest"
-    drifting = len(episodic.levels) - episodic.levels.count("0") - episodic.levels.count("-")
-    if drifting >= config.exploring_drift:
+    if recent_drifts(episodic) >= config.exploring_drift:
         return "exploring", "drift"
-    if episodic.switches.bit_count() >= config.pattern_volatile:
+    if episodic.switches.bit_count() >= config.exploring_switches:
         return "exploring", "switching"
     return "stable", "calm"

@@ -7,7 +7,10 @@ from identity_engine.values import Profile, Vector
 
 @dataclass(frozen=True, slots=True)
 class CycleRecord:
-    """What one cycle came to. `drift_level` 0..3 or None, `distance` as measured before a rollback, `leader` a mode or None."""
+    """What one cycle came to.
+
+    `drift_level` 0..3 or None, `distance` to the anchor after the cycle's own change, `leader` a mode or None.
+    """
 
     cycle: int
     profile: Profile
@@ -19,3 +22,5 @@ class CycleRecord:
     system: str
     drift_level: int | None
     distance: float
+    young: bool
+    volatile: bool

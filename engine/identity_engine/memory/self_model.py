@@ -5,7 +5,7 @@
     energy_efficiency = mean energy over the window
 
 Windows have 50 cycles. All in 0..1; the last two are 1 until the first window is over. The power of one half is made of
-multiplications, since the pow() of two machines may differ in the last digit. Source: spec/engine.md, step 8.
+multiplications, since the pow() of two machines may differ in the last digit. Source: docs/engine.md, "Step 8: memory".
 """
 
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ class SelfModel:
     """The three traits, and what the running window has seen: its energy, and the slow averages at its start."""
 
     reference: Vector
-    resilience: float = 0.5
+    resilience: float = CONFIG.resilience_start
     trait_stability: float = 1.0
     energy_efficiency: float = 1.0
     window_energy: float = 0.0
