@@ -87,14 +87,14 @@ def test_records_are_found_at_any_offset(pro):
     for start in range(1, 63):
         found = audit_trail.records(head.trail_position(), start)
         assert next((record for record, _ in found), None) == (whole[start - 1] if start <= 61 else None), start
-    assert audit.verify(audit.ExportHeader.of(head), whole).verified
+    assert audit.verify(audit.ExportHeader.from_head(head), whole).verified
 
 
 def test_more_than_one_answer_can_replay_has_no_verdict(pro, monkeypatch):
     one = pro.new_instance()
     for _ in range(4):
         pro.process(one)
-    monkeypatch.setattr(engine, "VERIFIED_AT_ONCE", 3)
+    monkeypatch.setattr(engine, "MAX_REPLAYED", 3)
     data = pro.get(f"/instances/{one}/audit/verify").json()["data"]
     assert data == {"verified": None, "records": 5, "replayed": 4, "first_mismatch": None}
 
@@ -244,7 +244,7 @@ def test_export_and_verify_as_a_person_types_them(pro, story, tmp_path, capsys, 
     assert "No such file" in capsys.readouterr().err
     file.write_bytes(b"\x00\xff")
     assert main(["verify", str(file)]) == 1
-    assert "heading of an export" in capsys.readouterr().err
+    assert "not an export header" in capsys.readouterr().err
 
     monkeypatch.setenv("IDENTITY_OS_TABLE", "identity-os")
     assert main(["export", pro.account_id, "inst_0000000000000000"]) == 1

@@ -108,7 +108,7 @@ def test_a_count_without_an_answer_is_not_sent_again(pro, monkeypatch):
     client.arm({1: "silent after"})
     with monkeypatch.context() as patched:
         patched.setattr(store_client, "client", lambda: client)
-        patched.setattr(limits, "_beside", InOrder())
+        patched.setattr(limits, "_executor", InOrder())
         assert pro.process(one).status_code == 503
     assert counted(pro) == 1
     reconcile.repair(found(pro), at())

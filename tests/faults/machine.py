@@ -90,7 +90,7 @@ def running(kind="embedded"):
     global world
     with dynamodb.running(kind):
         world = World()
-        kept = store_client.client, clock.time, limits._beside, retry.pause, stream.handler
+        kept = store_client.client, clock.time, limits._executor, retry.pause, stream.handler
         store_client.client = lambda: world.client
         clock.time = SimpleNamespace(time=world.client.clock)
         retry.pause = lambda attempt: None
@@ -100,7 +100,7 @@ def running(kind="embedded"):
             yield world
         finally:
             logging.getLogger("identity-os").removeFilter(world.heard)
-            store_client.client, clock.time, limits._beside, retry.pause, stream.handler = kept
+            store_client.client, clock.time, limits._executor, retry.pause, stream.handler = kept
 
 
 class Faults(RuleBasedStateMachine):
@@ -239,7 +239,7 @@ class Faults(RuleBasedStateMachine):
         """Whether it succeeded in the end; if so `effect` was told of it, once."""
         figures["steps"] += 1
         self.killed = False
-        limits._beside = InOrder(plan["count_first"])
+        limits._executor = InOrder(plan["count_first"])
         self.keys += 1
         headers = {"Idempotency-Key": str(UUID(int=self.keys))} if plan["keyed"] else {}
         # Without a key it is sent once; with one, again and again, at last without faults.

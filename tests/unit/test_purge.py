@@ -134,7 +134,7 @@ def test_the_command_removes_what_the_stream_forgot(pro, capsys, monkeypatch):
     before = items(kept)
     leave(40)
     leave(3, PARTITION + "2")
-    for expected in ("2 deleted instances had left 43 items", "0 deleted instances had left 0 items"):
+    for expected in ("removed 43 items of 2 deleted instances", "removed 0 items of 0 deleted instances"):
         assert main(["purge"]) == 0
         assert expected in capsys.readouterr().out
     assert items() == items(PARTITION + "2") == []
