@@ -171,7 +171,7 @@ def test_a_forged_chain_does_not_survive_the_replay(pro, story, tmp_path, capsys
     file.write_text("\n".join(rechained([canonical(forged)], shorter)) + "\n")
     assert main(["verify", str(file)]) == 0
     assert main(["verify", str(file), "--digest", json.loads(lines[0])["digest"]]) == 1
-    assert "not the one you noted" in capsys.readouterr().out
+    assert "not the expected one" in capsys.readouterr().out
 
 
 def test_records_of_another_engine_are_said_to_be(pro, story):
