@@ -1,4 +1,4 @@
-// A local server of this checkout, and one that misbehaves by a script.
+// Fixtures: a local server of this checkout, and a faulty server that follows a script.
 import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync } from "node:fs";
 import { createServer } from "node:http";
