@@ -1,7 +1,7 @@
 """The local edge: does API Gateway's work between callers and functions.
 
 It routes a path to its function, calls the authorizer and caches its result for the template's TTL, returns the template's
-gateway responses for errors of its own, and calls the function's app with scope["aws.event"] set, as Mangum does.
+gateway responses for its own errors, and calls the function's app with scope["aws.event"] set, as Mangum does.
 """
 
 import re

@@ -17,7 +17,7 @@ const freePort = () =>
     });
   });
 
-/** `make run`, on a port of its own: its address, its keys, and how to stop it. */
+/** A `make run` server on a free port: its address, its keys, and a function to stop it. */
 export async function realServer() {
   const port = await freePort();
   const folder = mkdtempSync(join(tmpdir(), "identity-os-"));
