@@ -1,14 +1,14 @@
-# What a person does here. `make run` and `make test` need Python 3.11 or later and nothing else.
+# The project's commands. `make run` and `make test` need only Python 3.11 or later.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SAM := .venv-sam/bin
 CHECKOV := .venv-checkov/bin
-# The functions' Python and processor: the template's defaults, unless said otherwise. The layers are built for them.
+# The functions' Python version and processor, which the layers are built for. Defaults as in template.yaml.
 RUNTIME ?= python3.13
 ARCHITECTURE ?= arm64
-# What to deploy: STAGE=prod, and parameters that the stack does not have yet: PARAMETERS='AlarmEmail=ops@example.com'
+# What to deploy: STAGE=prod, and template parameters to set, such as PARAMETERS='AlarmEmail=ops@example.com'
 STAGE ?= dev
 PARAMETERS ?=
 export RUNTIME ARCHITECTURE
@@ -18,65 +18,65 @@ export AWS_DEFAULT_REGION ?= us-east-1
 .DEFAULT_GOAL := help
 .PHONY: help run demo test test-runtime reliability integration test-sdks test-sdk-python test-sdk-typescript test-sdk-legacy lint bench bench-counts bench-behaviour bench-cost plots golden openapi validate mutants build e2e deploy clean
 
-help: ## this list
+help: ## list the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 $(VENV)/.ready: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
-	  || { echo "Python 3.11 or later is needed: install it, or name one: make PYTHON=python3.12" >&2; exit 1; }
+	  || { echo "Python 3.11 or later is needed: install it, or select one: make PYTHON=python3.12" >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV) \
-	  || { echo "python cannot make a virtual environment: install its venv package (Debian: python3-venv)" >&2; exit 1; }
+	  || { echo "python cannot create a virtual environment: install its venv package (Debian: python3-venv)" >&2; exit 1; }
 	@echo "installing into $(VENV) ..."
 	@$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev]' \
-	  || { echo "the installation failed: check the network, then: rm -rf $(VENV), and make again" >&2; exit 1; }
+	  || { echo "installation failed: check the network, then run: rm -rf $(VENV), and make again" >&2; exit 1; }
 	@touch $@
 
 .venv-sam/.ready: pyproject.toml
 	@$(PYTHON) -m venv .venv-sam
 	@echo "installing SAM CLI into .venv-sam ..."
 	@$(SAM)/pip install --quiet --disable-pip-version-check 'aws-sam-cli>=1.140,<2' 'cfn-lint>=1.30,<2' \
-	  || { echo "the installation failed: check the network, then: rm -rf .venv-sam, and make again" >&2; exit 1; }
+	  || { echo "installation failed: check the network, then run: rm -rf .venv-sam, and make again" >&2; exit 1; }
 	@touch $@
 
 .venv-checkov/.ready:
 	@$(PYTHON) -m venv .venv-checkov
 	@echo "installing checkov into .venv-checkov ..."
 	@$(CHECKOV)/pip install --quiet --disable-pip-version-check 'checkov>=3.2,<4' \
-	  || { echo "the installation failed: check the network, then: rm -rf .venv-checkov, and make again" >&2; exit 1; }
+	  || { echo "installation failed: check the network, then run: rm -rf .venv-checkov, and make again" >&2; exit 1; }
 	@touch $@
 
 run: .venv/.ready ## serve http://localhost:8000/v1 (PORT, DYNAMODB=embedded|local|http://..., IDENTITY_OS_DOCS_ENABLED=true)
 	@exec $(BIN)/python -m local
 
-demo: .venv/.ready ## play a short story against the running API
+demo: .venv/.ready ## play a short scenario against the running API
 	@$(BIN)/python -m local.demo
 
-test: $(VENV)/.ready ## everything that needs nothing but Python
+test: $(VENV)/.ready ## all tests that need only Python
 	@$(BIN)/python -m pytest
 
-test-runtime: .venv/.ready ## the tests on the functions' Python
+test-runtime: .venv/.ready ## run the tests on the functions' Python version
 	@.ci/test-runtime $(RUNTIME)
 
 .venv-schemathesis/.ready:
 	@$(PYTHON) -m venv .venv-schemathesis
 	@echo "installing schemathesis into .venv-schemathesis ..."
 	@.venv-schemathesis/bin/pip install --quiet --disable-pip-version-check 'schemathesis>=4.32,<5' \
-	  || { echo "the installation failed: check the network, then: rm -rf .venv-schemathesis, and make again" >&2; exit 1; }
+	  || { echo "installation failed: check the network, then run: rm -rf .venv-schemathesis, and make again" >&2; exit 1; }
 	@touch $@
 
-reliability: .venv/.ready .venv-schemathesis/.ready ## faults, races, bad input, damaged audit trails: what docs/reliability.md promises, in one table
+reliability: .venv/.ready .venv-schemathesis/.ready ## faults, races, bad input, damaged audit trails: the guarantees of docs/reliability.md, in one table
 	@$(BIN)/python -m tests.reliability
 
-integration: .venv/.ready ## races, faults and a soak on DynamoDB Local (needs Java; SOAK=seconds)
+integration: .venv/.ready ## races, faults and a soak test on DynamoDB Local (needs Java; SOAK=seconds)
 	@$(BIN)/python -m tests.integration
 
 .venv-sdk/.ready:
 	@$(PYTHON) -m venv .venv-sdk
 	@.venv-sdk/bin/pip install --quiet --disable-pip-version-check 'build>=1.2,<2' 'pytest>=8.3,<10' \
-	  || { echo "the installation failed: check the network, then: rm -rf .venv-sdk, and make again" >&2; exit 1; }
+	  || { echo "installation failed: check the network, then run: rm -rf .venv-sdk, and make again" >&2; exit 1; }
 	@touch $@
 
-test-sdks: test-sdk-python test-sdk-typescript test-sdk-legacy ## the SDKs as built and installed, against a running server and one that misbehaves
+test-sdks: test-sdk-python test-sdk-typescript test-sdk-legacy ## test the built and installed SDKs against a running server and a faulty one
 
 test-sdk-python: .venv/.ready .venv-sdk/.ready
 	@rm -rf dist/python
@@ -87,10 +87,10 @@ test-sdk-python: .venv/.ready .venv-sdk/.ready
 .venv-legacy/.ready:
 	@$(PYTHON) -m venv .venv-legacy
 	@.venv-legacy/bin/pip install --quiet --disable-pip-version-check 'identity-os-sdk==0.9.0' 'pytest>=8.3,<10' \
-	  || { echo "the installation failed: check the network, then: rm -rf .venv-legacy, and make again" >&2; exit 1; }
+	  || { echo "installation failed: check the network, then run: rm -rf .venv-legacy, and make again" >&2; exit 1; }
 	@touch $@
 
-# The package leaves the connections of its synchronous form to the garbage collector, which Python warns of.
+# The package's synchronous client leaves connections to the garbage collector, and Python warns about that.
 test-sdk-legacy: .venv/.ready .venv-legacy/.ready
 	@.venv-legacy/bin/python -m pytest -p no:cacheprovider -W ignore::ResourceWarning \
 	  -W ignore::pytest.PytestUnraisableExceptionWarning sdks/legacy
@@ -107,7 +107,7 @@ test-sdk-typescript: .venv/.ready
 	    --moduleResolution $$resolution test/snippet.ts || exit 1; done
 	@cd dist/typescript/project && IDENTITY_OS_ROOT=$(CURDIR) node --test --test-reporter=dot test/*.test.mjs
 
-lint: .venv/.ready ## style, types, import directions
+lint: .venv/.ready ## style, types, import rules
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/mypy
@@ -117,41 +117,41 @@ lint: .venv/.ready ## style, types, import directions
 	@$(BIN)/pip install --quiet --disable-pip-version-check -e '.[bench]'
 	@touch $@
 
-bench: .venv/.bench .venv-sam/.ready ## every speed budget in one table (some minutes; alone on the machine, after make build)
+bench: .venv/.bench .venv-sam/.ready ## all speed budgets in one table (some minutes; on an idle machine, after make build)
 	@$(BIN)/python -m benchmarks.speed
 
-bench-counts: .venv/.ready ## the rows of make bench that no noise can change: calls, hops, bytes, imports
+bench-counts: .venv/.ready ## the deterministic rows of make bench: calls, hops, bytes, imports
 	@$(BIN)/python -m benchmarks.speed counts
 
 bench-behaviour: .venv/.ready ## the guardrail comparison and the reference behaviours, as tables
 	@$(BIN)/python -m benchmarks.behaviour
 
-bench-cost: .venv/.ready ## what a million cycles cost on AWS, item by item
+bench-cost: .venv/.ready ## the cost of a million cycles on AWS, item by item
 	@$(BIN)/python -m benchmarks.cost
 
 plots: .venv/.ready ## draw the figures of docs/concepts.md
 	@$(BIN)/pip install --quiet --disable-pip-version-check -e '.[plots]'
 	@$(BIN)/python -m benchmarks.plots
 
-golden: .venv/.ready ## write tests/golden.json anew, after ENGINE_VERSION was raised
+golden: .venv/.ready ## regenerate tests/golden.json, after ENGINE_VERSION was raised
 	@$(BIN)/python -m tests.golden
 
-openapi: .venv/.ready ## write docs/openapi.json
+openapi: .venv/.ready ## regenerate docs/openapi.json
 	@$(BIN)/python -m local.openapi
 
-validate: .venv-sam/.ready .venv-checkov/.ready ## template.yaml: sam validate --lint, cfn-lint, checkov
+validate: .venv-sam/.ready .venv-checkov/.ready ## check template.yaml: sam validate --lint, cfn-lint, checkov
 	@$(SAM)/sam validate --lint
 	@$(SAM)/cfn-lint template.yaml
 	@$(CHECKOV)/checkov --config-file .checkov.yaml
 
-mutants: .venv/.ready .venv-sam/.ready .venv-checkov/.ready ## mutation tests: a bug of each kind, and the check that must find it
+mutants: .venv/.ready .venv-sam/.ready .venv-checkov/.ready ## mutation tests: apply one bug at a time and run the check that must find it
 	@$(BIN)/python -m tests.mutants
 
-build: .venv-sam/.ready ## sam build, for RUNTIME and ARCHITECTURE whatever this machine has
+build: .venv-sam/.ready ## sam build, for RUNTIME and ARCHITECTURE, independent of this machine
 	@find functions -name __pycache__ -prune -exec rm -rf {} +
 	@PATH="$(CURDIR)/$(SAM):$$PATH" $(SAM)/sam build --parameter-overrides Runtime=$(RUNTIME) Architecture=$(ARCHITECTURE)
-	@$(RUNTIME) -c '' 2>/dev/null || echo "NOTE: $(RUNTIME) is not on this machine, so the layers have no bytecode:" \
-	  "a cold start takes 1.8 times as long. Install it before you deploy for others." >&2
+	@$(RUNTIME) -c '' 2>/dev/null || echo "NOTE: $(RUNTIME) is not installed, so the layers have no bytecode:" \
+	  "cold starts take 1.8 times as long. Install it before a production deployment." >&2
 
 e2e: .venv/.ready .venv-sam/.ready ## the API over sam local start-api and DynamoDB Local, in containers (needs a container engine and Java)
 	@$(BIN)/python -m tests.e2e
@@ -160,5 +160,5 @@ deploy: build ## sam build && sam deploy (STAGE=dev|prod, PARAMETERS='Name=value
 	@$(SAM)/sam deploy --config-env $(STAGE) \
 	  --parameter-overrides Stage=$(STAGE) Runtime=$(RUNTIME) Architecture=$(ARCHITECTURE) $(PARAMETERS)
 
-clean: ## remove what was installed and built; .local keeps its data
+clean: ## remove installed and built files; keeps the data in .local
 	rm -rf .venv .venv-* .aws-sam build *.egg-info

@@ -1,1 +1,1 @@
-"""`identity-os`, the administration of accounts, keys and plans. Imports the service; nothing imports it."""
+"""`identity-os`, the command line for administration of accounts, keys and plans. Imports the service; nothing imports it."""

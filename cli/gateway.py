@@ -1,8 +1,8 @@
-"""API Gateway's side of an account: one gateway key, on the usage plan of the account's plan.
+"""The API Gateway key of an account: one key, attached to the usage plan of the account's plan.
 
-The table is the truth; what is here follows it. The authorizer answers the key's value, which follows from the account's id, so
-nothing but this module ever needs it. Every change is one small step towards the right state, found by looking at the present
-one: killed anywhere and run again, it goes on.
+The table is the source of truth and API Gateway follows it. The authorizer returns the key's value, which is derived from the
+account's id, so only this module handles the keys themselves. Each change is one small step, computed from the current state
+in API Gateway: so a command that was killed at any point can be run again and continues.
 """
 
 import time
@@ -20,15 +20,15 @@ from identity_service.store.accounts import gateway_key
 from identity_service.store.dynamodb import Item
 
 _STEPS: Final = 30  # for one account; it needs four
-_PAUSE: Final = 0.2  # seconds, after a step that somebody else had made or undone
+_PAUSE: Final = 0.2  # seconds, after a conflict with a concurrent change
 
 
 class UnknownStack(Exception):
-    """No such stack, or one that was not made from template.yaml."""
+    """The stack does not exist, or was not deployed from template.yaml."""
 
 
 class GatewayRefused(Exception):
-    """API Gateway or CloudFormation did not do what was asked; the text is theirs."""
+    """API Gateway or CloudFormation rejected a call; the message is theirs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Stack:
 
 @dataclass(frozen=True, slots=True)
 class GatewayKey:
-    """A key of API Gateway. `plans` names those of ours that it is on."""
+    """A key in API Gateway. `plans` names the plans of this stack that it is attached to."""
 
     id: str
     name: str
@@ -53,22 +53,22 @@ class GatewayKey:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One call that brings an account nearer to what the table says; `wrong` says what it puts right."""
+    """One API call that brings an account's key closer to the table's state; `problem` describes what it fixes."""
 
-    wrong: str
+    problem: str
     operation: str
     arguments: Mapping[str, Any]
 
 
 def find_stack(name: str) -> Stack:
-    """The stack of this name in the region of the AWS credentials; UnknownStack, GatewayRefused."""
+    """The stack of this name in the configured AWS account and region; UnknownStack, GatewayRefused."""
     try:
-        (found,) = _client("cloudformation").describe_stacks(StackName=name)["Stacks"]
+        (stack,) = _client("cloudformation").describe_stacks(StackName=name)["Stacks"]
     except ClientError as error:
         if error.response["Error"]["Code"] == "ValidationError":
-            raise UnknownStack(f"no stack {name} here: check AWS credentials and region") from None
+            raise UnknownStack(f"no stack {name}: check AWS credentials and region") from None
         raise GatewayRefused(str(error)) from error
-    outputs = {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", [])}
+    outputs = {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
     try:
         usage_plans = {plan: outputs[f"UsagePlan{plan.capitalize()}"] for plan in PLANS}
         return Stack(name, outputs["TableName"], usage_plans)
@@ -77,54 +77,54 @@ def find_stack(name: str) -> Stack:
 
 
 def usage_plan_of(account: Item) -> str:
-    """The plan whose usage plan an account belongs on: its own, unless it may call faster than that one lets it.
+    """The plan whose usage plan an account's key needs: its own, unless the account's rate limit is higher than that plan's.
 
-    `enterprise` has no throttle of its own, so it leaves the limit to the exact count.
+    The usage plan of `enterprise` has no throttle, so only the exact count limits its accounts.
     """
     plan = PLANS[account["plan"]]
     return plan.name if account.get("per_minute", 0) <= plan.per_minute else "enterprise"
 
 
 class Gateway:
-    """API Gateway, seen from one stack."""
+    """The API Gateway keys of one stack."""
 
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
         self._client = _client("apigateway")
 
     def align(self, account: Item) -> list[str]:
-        """Bring an account's key in step with the table; what was wrong. GatewayRefused."""
-        wrong: list[str] = []
-        refused = ""
+        """Bring an account's key in line with the table and return the problems that were fixed. GatewayRefused."""
+        fixed: list[str] = []
+        last_error = ""
         for _ in range(_STEPS):
             step = self._next_step(account, self._keys_of(account["id"]))
             if step is None:
-                return wrong
+                return fixed
             try:
                 getattr(self._client, step.operation)(**step.arguments)
-                wrong.append(step.wrong)
+                fixed.append(step.problem)
             except ClientError as error:
                 if error.response["Error"]["Code"] not in ("ConflictException", "NotFoundException"):
                     raise GatewayRefused(str(error)) from error
-                refused = str(error)
+                last_error = str(error)
                 time.sleep(_PAUSE)
-        raise GatewayRefused(f"{account['id']} does not come into step: {refused or wrong[-1]}")
+        raise GatewayRefused(f"the gateway key of {account['id']} could not be repaired: {last_error or fixed[-1]}")
 
-    def out_of_step(self, accounts: list[Item]) -> Iterator[tuple[Item, str]]:
-        """Accounts whose key is not as the table says, with the first thing that is wrong. Changes nothing."""
+    def out_of_sync(self, accounts: list[Item]) -> Iterator[tuple[Item, str]]:
+        """Accounts whose key differs from the table, each with its first problem. Changes nothing."""
         keys = self._all_keys()
         for account in accounts:
             step = self._next_step(account, keys.get(self._name(account["id"]), []))
             if step is not None:
-                yield account, step.wrong
+                yield account, step.problem
 
-    def strays(self, accounts: list[Item]) -> list[GatewayKey]:
+    def orphans(self, accounts: list[Item]) -> list[GatewayKey]:
         """Keys of this stack that belong to no account."""
         known = {self._name(account["id"]) for account in accounts}
         return [key for name, keys in self._all_keys().items() if name not in known for key in keys]
 
-    def drop(self, key: GatewayKey) -> None:
-        """Delete a key; it leaves its usage plans by that."""
+    def delete(self, key: GatewayKey) -> None:
+        """Delete a key, which also detaches it from its usage plans."""
         try:
             self._client.delete_api_key(apiKey=key.id)
         except ClientError as error:
@@ -132,10 +132,10 @@ class Gateway:
                 raise GatewayRefused(str(error)) from error
 
     def _next_step(self, account: Item, keys: list[GatewayKey]) -> Step | None:
-        value, right = gateway_key(account["id"]), usage_plan_of(account)
+        value, expected = gateway_key(account["id"]), usage_plan_of(account)
         for key in keys:
             if key.value != value:
-                return Step("a key of another value has its name", "delete_api_key", {"apiKey": key.id})
+                return Step("a key with another value has its name", "delete_api_key", {"apiKey": key.id})
         if not keys:
             new = {"name": self._name(account["id"]), "value": value, "enabled": True, "description": "Identity OS"}
             return Step("has no gateway key", "create_api_key", new)
@@ -143,27 +143,27 @@ class Gateway:
         if not key.enabled:
             enable = [{"op": "replace", "path": "/enabled", "value": "true"}]
             return Step("its gateway key is disabled", "update_api_key", {"apiKey": key.id, "patchOperations": enable})
-        for plan in sorted(key.plans - {right}):
-            # A key may be on one usage plan of a stage, so it leaves the old one first; until it is on the new one, callers
-            # get 503 and try again.
+        for plan in sorted(key.plans - {expected}):
+            # A key can be on only one usage plan of a stage, so it is detached from the old one first. Until it is attached to
+            # the new one, callers get 503 and retry.
             arguments = {"usagePlanId": self._stack.usage_plans[plan], "keyId": key.id}
-            return Step(f"is on usage plan {plan}, not {right}", "delete_usage_plan_key", arguments)
-        if right not in key.plans:
-            arguments = {"usagePlanId": self._stack.usage_plans[right], "keyId": key.id, "keyType": "API_KEY"}
-            return Step(f"is not on usage plan {right}", "create_usage_plan_key", arguments)
+            return Step(f"is on usage plan {plan}, not {expected}", "delete_usage_plan_key", arguments)
+        if expected not in key.plans:
+            arguments = {"usagePlanId": self._stack.usage_plans[expected], "keyId": key.id, "keyType": "API_KEY"}
+            return Step(f"is not on usage plan {expected}", "create_usage_plan_key", arguments)
         return None
 
     def _keys_of(self, account_id: str) -> list[GatewayKey]:
         keys = self._read_keys(self._name(account_id)).get(self._name(account_id), [])
         plan_of = {usage_plan: plan for plan, usage_plan in self._stack.usage_plans.items()}
         for key in keys:
-            found = self._pages("get_usage_plans", keyId=key.id)
-            key.plans.update(plan_of[plan["id"]] for plan in found if plan["id"] in plan_of)
+            usage_plans = self._pages("get_usage_plans", keyId=key.id)
+            key.plans.update(plan_of[plan["id"]] for plan in usage_plans if plan["id"] in plan_of)
         return keys
 
     def _all_keys(self) -> dict[str, list[GatewayKey]]:
         keys = self._read_keys(self._name("acct_"))
-        by_id = {key.id: key for several in keys.values() for key in several}
+        by_id = {key.id: key for same_name in keys.values() for key in same_name}
         for plan, usage_plan in self._stack.usage_plans.items():
             for entry in self._pages("get_usage_plan_keys", usagePlanId=usage_plan):
                 if entry["id"] in by_id:
@@ -172,9 +172,9 @@ class Gateway:
 
     def _read_keys(self, prefix: str) -> dict[str, list[GatewayKey]]:
         keys: dict[str, list[GatewayKey]] = {}
-        for found in self._pages("get_api_keys", nameQuery=prefix, includeValues=True):
-            if found.get("name", "").startswith(prefix):
-                key = GatewayKey(found["id"], found["name"], found["value"], found["enabled"])
+        for entry in self._pages("get_api_keys", nameQuery=prefix, includeValues=True):
+            if entry.get("name", "").startswith(prefix):
+                key = GatewayKey(entry["id"], entry["name"], entry["value"], entry["enabled"])
                 keys.setdefault(key.name, []).append(key)
         return keys
 
@@ -195,6 +195,6 @@ def _session() -> Any:
 
 
 def _client(service: str) -> Any:
-    # The control plane takes a few calls a second; a repair of many accounts waits for its turn.
+    # The control plane allows only a few calls a second, so a repair of many accounts needs adaptive retries.
     config = Config(retries={"total_max_attempts": 10, "mode": "adaptive"})
     return _session().create_client(service, config=config)

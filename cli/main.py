@@ -1,4 +1,4 @@
-"""The `identity-os` command: accounts, keys, plans and usage, audit exports, and what deleted instances left.
+"""The `identity-os` command: accounts, keys, plans, usage, audit exports, and the purge of deleted instances.
 
     identity-os accounts create NAME --plan free      identity-os keys create ACCOUNT --name NAME [--replace]
     identity-os accounts list                         identity-os keys list ACCOUNT
@@ -7,12 +7,13 @@
     identity-os usage check [ACCOUNT] [--dry-run]     identity-os purge
     identity-os export ACCOUNT INSTANCE [--to FILE]   identity-os verify FILE
 
-`--stack` names the deployed stack to work on: its table, and its API Gateway keys and usage plans, which are kept in step with
-the table. `--endpoint` works on a DynamoDB elsewhere, such as DynamoDB Local, where there is no API Gateway. `verify` needs
-neither: it works on a file alone. Answers go to standard output, one line an item; errors to standard error with exit code 1.
-Whatever is interrupted can be run again.
+`--stack` selects a deployed stack: its table, and its API Gateway keys and usage plans, which are kept in sync with the table.
+`--endpoint` selects another DynamoDB, such as DynamoDB Local, where there is no API Gateway. `verify` needs neither, only a
+file. Results go to standard output, one line per item; errors go to standard error, with exit code 1. An interrupted command
+can be run again.
 
-IDENTITY_OS_STACK stands for --stack. IDENTITY_OS_TABLE alone works on a table and leaves API Gateway as it is.
+IDENTITY_OS_STACK is the default of --stack. With only IDENTITY_OS_TABLE set, commands use that table and leave API Gateway
+unchanged.
 """
 
 import argparse
@@ -33,20 +34,20 @@ from identity_service.settings import settings
 from identity_service.store import accounts, instances, purge, reconcile, usage
 from identity_service.store.dynamodb import Conflict, StoreUnavailable
 
-#: Seconds after which no request is under way that was before: the functions' timeout and a margin.
+#: Seconds after which all requests in flight have ended: the functions' timeout and a margin.
 _REQUESTS_END = 35
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; its exit code."""
+    """Run one command and return its exit code."""
     options = _parser().parse_args(arguments)
     if options.stack and options.endpoint:
-        return _fail("--stack is in AWS and --endpoint is not: name one of them")
-    if options.needs_table and not (options.stack or options.endpoint or _elsewhere()):
-        return _fail("name what to work on: --stack identity-os-prod, or --endpoint URL for a DynamoDB elsewhere")
+        return _fail("--stack and --endpoint exclude each other: use one of them")
+    if options.needs_table and not (options.stack or options.endpoint or _selected_by_environment()):
+        return _fail("no table selected: use --stack, such as --stack identity-os-prod, or --endpoint URL for another DynamoDB")
     if options.endpoint:
         os.environ["AWS_ENDPOINT_URL_DYNAMODB"] = options.endpoint
-        # A DynamoDB elsewhere asks for credentials and a region, and looks at neither.
+        # DynamoDB Local requires credentials and a region but does not check them.
         for name, value in (("ACCESS_KEY_ID", "local"), ("SECRET_ACCESS_KEY", "local"), ("DEFAULT_REGION", "us-east-1")):
             os.environ.setdefault(f"AWS_{name}", value)
     command: Callable[[argparse.Namespace], int | None] = options.command
@@ -70,76 +71,76 @@ def main(arguments: list[str] | None = None) -> int:
         return _fail(f"the table cannot be reached ({error}): check AWS credentials, --stack and --endpoint")
 
 
-def _elsewhere() -> bool:
-    """Whether the environment names what to work on: a table alone, or a DynamoDB that is not AWS's."""
+def _selected_by_environment() -> bool:
+    """Whether the environment selects a table or another DynamoDB endpoint."""
     return any(name in os.environ for name in ("IDENTITY_OS_TABLE", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_DYNAMODB"))
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="identity-os", description="Administration of Identity OS.")
-    parser.add_argument("--endpoint", metavar="URL", help="a DynamoDB elsewhere, such as http://127.0.0.1:8001")
+    parser.add_argument("--endpoint", metavar="URL", help="another DynamoDB, such as http://127.0.0.1:8001")
     stack = os.environ.get("IDENTITY_OS_STACK")
     parser.add_argument("--stack", metavar="NAME", default=stack, help="a deployed stack, such as identity-os-prod")
     parser.set_defaults(needs_table=True)
     groups = parser.add_subparsers(required=True, metavar="accounts|keys|plans|usage|export|verify|purge")
 
-    group = groups.add_parser("accounts", help="who may call").add_subparsers(required=True, metavar="COMMAND")
-    create = group.add_parser("create", help="make an account")
+    group = groups.add_parser("accounts", help="manage accounts").add_subparsers(required=True, metavar="COMMAND")
+    create = group.add_parser("create", help="create an account")
     create.add_argument("name")
     create.add_argument("--plan", choices=PLANS, default="free")
     create.set_defaults(command=_create_account)
-    group.add_parser("list", help="all accounts").set_defaults(command=_list_accounts)
-    set_plan = group.add_parser("set-plan", help="move an account to a plan, with custom limits if given")
+    group.add_parser("list", help="list all accounts").set_defaults(command=_list_accounts)
+    set_plan = group.add_parser("set-plan", help="move an account to a plan, optionally with custom limits")
     set_plan.add_argument("account")
     set_plan.add_argument("plan", choices=PLANS)
-    set_plan.add_argument("--per-minute", type=_positive, help="requests a minute, instead of the plan's")
-    set_plan.add_argument("--per-month", type=_positive, help="cycles a month, instead of the plan's")
+    set_plan.add_argument("--per-minute", type=_positive, help="requests per minute, instead of the plan's limit")
+    set_plan.add_argument("--per-month", type=_positive, help="cycles per month, instead of the plan's quota")
     set_plan.set_defaults(command=_set_plan)
 
-    group = groups.add_parser("keys", help="what they call with").add_subparsers(required=True, metavar="COMMAND")
-    create = group.add_parser("create", help="make a key and show it, once")
+    group = groups.add_parser("keys", help="manage API keys").add_subparsers(required=True, metavar="COMMAND")
+    create = group.add_parser("create", help="create a key and show it once")
     create.add_argument("account")
     create.add_argument("--name", default="default")
-    create.add_argument("--replace", action="store_true", help="revoke the account's other keys of that name")
+    create.add_argument("--replace", action="store_true", help="revoke the account's other keys with the same name")
     create.set_defaults(command=_create_key)
-    listing = group.add_parser("list", help="the keys of an account")
+    listing = group.add_parser("list", help="list the keys of an account")
     listing.add_argument("account")
     listing.set_defaults(command=_list_keys)
-    revoke = group.add_parser("revoke", help="make a key useless, for good")
+    revoke = group.add_parser("revoke", help="revoke a key permanently")
     revoke.add_argument("account")
     revoke.add_argument("key")
     revoke.set_defaults(command=_revoke_key)
 
-    group = groups.add_parser("plans", help="what they may use").add_subparsers(required=True, metavar="COMMAND")
+    group = groups.add_parser("plans", help="show plans, check usage plans").add_subparsers(required=True, metavar="COMMAND")
     group.add_parser("list", help="all plans").set_defaults(command=_list_plans, needs_table=False)
-    check = group.add_parser("check", help="find and repair API Gateway keys that are out of step with the table")
-    check.add_argument("--dry-run", action="store_true", help="only find; exit code 1 when there is something")
+    check = group.add_parser("check", help="find and repair API Gateway keys that differ from the table")
+    check.add_argument("--dry-run", action="store_true", help="change nothing; exit code 1 when something was found")
     check.set_defaults(command=_check_plans)
 
-    group = groups.add_parser("usage", help="what they used").add_subparsers(required=True, metavar="COMMAND")
-    check = group.add_parser("check", help="give back cycles that were reserved and never processed")
-    check.add_argument("account", nargs="?", help="one account; without it, all of them")
-    check.add_argument("--dry-run", action="store_true", help="only find; exit code 1 when there is something")
+    group = groups.add_parser("usage", help="check cycle counts").add_subparsers(required=True, metavar="COMMAND")
+    check = group.add_parser("check", help="find and give back cycles that were reserved and never processed")
+    check.add_argument("account", nargs="?", help="one account (default: all accounts)")
+    check.add_argument("--dry-run", action="store_true", help="change nothing; exit code 1 when something was found")
     check.add_argument(
         "--wait",
         type=_seconds,
         default=_REQUESTS_END,
         metavar="SECONDS",
-        help="for requests under way to end (default: %(default)s; 0 where nothing is running)",
+        help="time to wait for requests in flight (default: %(default)s; 0 when no server is running)",
     )
     check.set_defaults(command=_check_usage)
 
-    export = groups.add_parser("export", help="write an instance's audit trail, to be verified anywhere")
+    export = groups.add_parser("export", help="export an instance's audit trail for offline verification")
     export.add_argument("account")
     export.add_argument("instance")
-    export.add_argument("--to", metavar="FILE", help="where to; without it, standard output")
+    export.add_argument("--to", metavar="FILE", help="output file (default: standard output)")
     export.set_defaults(command=_export)
-    verify = groups.add_parser("verify", help="replay an exported audit trail; exit code 1 when it is not as it was written")
+    verify = groups.add_parser("verify", help="replay an exported audit trail; exit code 1 when it was changed")
     verify.add_argument("file")
-    verify.add_argument("--digest", help="the last digest as you noted it elsewhere: a file forged as a whole does not have it")
+    verify.add_argument("--digest", help="the last digest from a trusted record, to detect a completely forged file")
     verify.set_defaults(command=_verify, needs_table=False)
 
-    groups.add_parser("purge", help="remove what deleted instances left, where the stream's purge could not").set_defaults(
+    groups.add_parser("purge", help="remove items of deleted instances that the automatic purge could not remove").set_defaults(
         command=_purge
     )
     return parser
@@ -172,16 +173,16 @@ def _list_accounts(_: argparse.Namespace) -> None:
 def _set_plan(options: argparse.Namespace) -> None:
     accounts.set_plan(options.account, options.plan, options.per_minute, options.per_month)
     _align(options, options.account)
-    print(f"{options.account} is on {options.plan}; running callers follow within a minute")
+    print(f"{options.account} is on {options.plan}; this takes effect within a minute")
 
 
 def _create_key(options: argparse.Namespace) -> None:
-    # API Gateway first: a key that works in the table alone would be refused by the usage plans.
+    # API Gateway first: without a gateway key the usage plans would reject the new key.
     _align(options, options.account)
     others = [key for key in accounts.list_keys(options.account) if key["name"] == options.name and not key["revoked_at"]]
     key = accounts.create_key(options.account, options.name)
     print(key.secret, flush=True)
-    print(f"{key.id}: shown once and stored nowhere; keep it now", file=sys.stderr)
+    print(f"{key.id}: shown once and not stored; save it now", file=sys.stderr)
     for other in others:
         if options.replace:
             accounts.revoke_key(options.account, other["id"])
@@ -196,7 +197,7 @@ def _list_keys(options: argparse.Namespace) -> None:
 
 def _revoke_key(options: argparse.Namespace) -> None:
     accounts.revoke_key(options.account, options.key)
-    print(f"{options.key} is revoked; running callers lose it within a minute")
+    print(f"{options.key} is revoked; this takes effect within a minute")
 
 
 def _list_plans(_: argparse.Namespace) -> None:
@@ -215,49 +216,49 @@ def _list_plans(_: argparse.Namespace) -> None:
 
 def _check_plans(options: argparse.Namespace) -> int:
     if options.gateway is None:
-        return _fail("plans check compares a stack's API Gateway with its table: name it with --stack")
-    known = accounts.list_accounts()
-    wrong = 0
-    for account, what in options.gateway.out_of_step(known):
-        wrong += 1
-        print(account["id"], what if options.dry_run else "; ".join(options.gateway.align(account)) + ": repaired")
-    for key in options.gateway.strays(known):
-        wrong += 1
+        return _fail("plans check compares a stack's API Gateway with its table: select it with --stack")
+    all_accounts = accounts.list_accounts()
+    problems = 0
+    for account, problem in options.gateway.out_of_sync(all_accounts):
+        problems += 1
+        print(account["id"], problem if options.dry_run else "; ".join(options.gateway.align(account)) + ": repaired")
+    for key in options.gateway.orphans(all_accounts):
+        problems += 1
         if not options.dry_run:
-            options.gateway.drop(key)
+            options.gateway.delete(key)
         print(key.name, "belongs to no account" + ("" if options.dry_run else ": removed"))
-    print(f"{len(known)} accounts, {wrong} out of step" + (", repaired" if wrong and not options.dry_run else ""))
-    return 1 if wrong and options.dry_run else 0
+    print(f"{len(all_accounts)} accounts, {problems} out of step" + (", repaired" if problems and not options.dry_run else ""))
+    return 1 if problems and options.dry_run else 0
 
 
 def _check_usage(options: argparse.Namespace) -> int:
     if options.account:
         accounts.get_account(options.account)
-    known = [options.account] if options.account else [account["id"] for account in accounts.list_accounts()]
-    at = usage.windows(now())
+    account_ids = [options.account] if options.account else [account["id"] for account in accounts.list_accounts()]
+    windows = usage.windows(now())
     rows, lost, failed = [], 0, False
-    for finding in reconcile.find(known, at, lambda: time.sleep(options.wait)):
-        what = "-"
+    for finding in reconcile.find(account_ids, windows, lambda: time.sleep(options.wait)):
+        outcome = "-"
         if finding.lost:
             lost += finding.lost
-            what = "lost"
+            outcome = "lost"
             if not options.dry_run:
-                what = _give_back(finding, at)
-                failed |= what != "given back"
+                outcome = _give_back(finding, windows)
+                failed |= outcome != "given back"
         reserved = finding.reserved
         row = {"account": finding.account_id, "counted": reserved.counted, "processed": finding.processed, "lost": finding.lost}
-        rows.append(row | {"given back before": reserved.given, "now": what})
+        rows.append(row | {"given back before": reserved.released, "now": outcome})
     _print(("account", "counted", "processed", "given back before", "lost", "now"), rows)
     return 1 if failed or (lost and options.dry_run) else 0
 
 
-def _give_back(finding: reconcile.Finding, at: usage.Windows) -> str:
+def _give_back(finding: reconcile.Finding, windows: usage.Windows) -> str:
     try:
-        reconcile.repair(finding, at)
+        reconcile.repair(finding, windows)
     except Conflict:
-        return "changed meanwhile: run it again"
+        return "changed concurrently: run the command again"
     except StoreUnavailable:
-        return "no answer: run it again"
+        return "DynamoDB timeout: run the command again"
     return "given back"
 
 
@@ -268,12 +269,12 @@ def _export(options: argparse.Namespace) -> int:
     if options.to is None:
         _write_export(head, sys.stdout.buffer)
         return 0
-    # Whole or not at all: what is under the name given can be verified.
-    whole = Path(options.to)
-    part = whole.with_name(f"{whole.name}.part")
-    with part.open("wb") as file:
+    # Write to a temporary file first, so that a file with the given name is always complete.
+    target = Path(options.to)
+    partial = target.with_name(f"{target.name}.part")
+    with partial.open("wb") as file:
         _write_export(head, file)
-    part.replace(whole)
+    partial.replace(target)
     print(f"{head.records} records, last digest {head.digest}", file=sys.stderr)
     return 0
 
@@ -286,19 +287,19 @@ def _write_export(head: instances.Head, file: BinaryIO) -> None:
 def _verify(options: argparse.Namespace) -> int:
     try:
         with open(options.file, encoding="utf-8", errors="surrogateescape", newline="\n") as file:
-            heading, verdict = audit.verify_export(file)
+            header, verification = audit.verify_export(file)
     except OSError as error:
         return _fail(f"{options.file}: {error.strerror}")
     except audit.NotAnExport as error:
         return _fail(f"{options.file}: {error}")
-    if verdict.mismatch:
-        print(f"NOT VERIFIED: {verdict.mismatch.reason}: {verdict.mismatch.message}")
+    if verification.mismatch:
+        print(f"NOT VERIFIED: {verification.mismatch.reason}: {verification.mismatch.message}")
         return 1
-    if options.digest and options.digest != heading.digest:
-        print(f"NOT VERIFIED: the last digest is {heading.digest}, not the one you noted")
+    if options.digest and options.digest != header.digest:
+        print(f"NOT VERIFIED: the last digest is {header.digest}, not the expected one")
         return 1
-    print(f"verified: {heading.instance_id}, {heading.records} records, {heading.observations} observations replayed")
-    print(f"last digest {heading.digest}")
+    print(f"verified: {header.instance_id}, {header.records} records, {header.observations} observations replayed")
+    print(f"last digest {header.digest}")
     return 0
 
 
@@ -307,7 +308,7 @@ def _purge(_: argparse.Namespace) -> None:
     for partition in purge.orphans():
         items += purge.purge(partition)
         partitions += 1
-    print(f"{partitions} deleted instances had left {items} items; they are gone")
+    print(f"removed {items} items of {partitions} deleted instances")
 
 
 def _align(options: argparse.Namespace, account_id: str) -> None:
@@ -317,7 +318,7 @@ def _align(options: argparse.Namespace, account_id: str) -> None:
 
 
 def _print(columns: tuple[str, ...], rows: Iterable[Mapping[str, Any]]) -> None:
-    """A table with a heading, one line a row; "-" where there is nothing."""
+    """Print a table with a header line; "-" stands for an empty cell."""
     lines = [columns, *(tuple("-" if row.get(name) is None else str(row[name]) for name in columns) for row in rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     for line in lines:

@@ -1,5 +1,5 @@
-"""Runs the deployed functions on this machine: the API's edge in front of them, a DynamoDB behind.
+"""The local server: runs the deployed functions behind a local replacement of API Gateway and a local DynamoDB.
 
-Not a second implementation: the same apps, the same authorizer, the same purge; paths, table and gateway answers come from
-template.yaml. Imports the service; nothing imports it.
+It is not a second implementation: it uses the same apps, authorizer and purge, and reads routes, table and gateway responses
+from template.yaml. This package imports the functions and the service; no deployed code imports it.
 """

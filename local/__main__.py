@@ -1,9 +1,9 @@
-"""`python -m local`, what `make run` calls: serve the API at http://localhost:8000/v1.
+"""`python -m local`, run by `make run`: serves the API at http://localhost:8000/v1.
 
 PORT                        the port (8000)
-HOST                        the address to listen at (127.0.0.1)
+HOST                        the address to listen on (127.0.0.1)
 DYNAMODB                    embedded (default), local, or http://...
-IDENTITY_OS_LOCAL           the folder of its keys and data (.local)
+IDENTITY_OS_LOCAL           the folder for keys and data (.local)
 IDENTITY_OS_DOCS_ENABLED    true: Swagger UI at /docs, ReDoc at /redoc
 """
 
@@ -22,7 +22,7 @@ from local.accounts import ready_keys
 
 
 def main() -> int:
-    """Serve until interrupted; the exit code."""
+    """Serve until interrupted and return the exit code."""
     host = os.environ.get("HOST", "127.0.0.1")
     try:
         port = int(os.environ.get("PORT", "8000"))
@@ -33,8 +33,10 @@ def main() -> int:
         try:
             probe.bind((host, port))
         except OSError as error:
-            return _fail(f"port {port} is not free ({error.strerror}): stop what uses it, or PORT={port + 1} make run")
-    # `kill` as Ctrl-C: what was started is stopped, DynamoDB Local too.
+            return _fail(
+                f"port {port} is not free ({error.strerror}): stop the process that uses it, or PORT={port + 1} make run"
+            )
+    # Handle SIGTERM like Ctrl-C, so that DynamoDB Local is stopped too.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with suppress(KeyboardInterrupt), dynamodb.running(os.environ.get("DYNAMODB", "embedded")):
@@ -55,13 +57,13 @@ def _serve(host: str, port: int) -> None:
     server = uvicorn.Server(
         uvicorn.Config(edge, host, port, log_level="warning", access_log=False, lifespan="off", server_header=False)
     )
-    # Everything runs on this one event loop and blocks it, as a Lambda container serves one request at a time.
+    # Requests run on this event loop and block it: one at a time, like in a Lambda container.
     asyncio.run(server.serve())
 
 
 def _welcome(port: int, keys: dict[str, str]) -> None:
     base = f"http://localhost:{port}/v1"
-    print(f"Identity OS answers at {base}   (Ctrl-C stops it)")
+    print(f"Identity OS is running at {base}   (stop with Ctrl-C)")
     if settings().docs_enabled:
         print(f"Docs: http://localhost:{port}/docs and http://localhost:{port}/redoc")
     print(f"Keys, one for each plan (also in {dynamodb.DATA / 'keys.json'}):")

@@ -1,4 +1,4 @@
-"""One account a plan, with a key each, for a server that has none yet."""
+"""Creates one account with one key for each plan, unless the local table has them already."""
 
 import json
 from pathlib import Path
@@ -9,12 +9,12 @@ from identity_service.store import accounts, dynamodb
 
 
 def ready_keys(path: Path) -> dict[str, str]:
-    """Keys by plan: those in the file that still work, new ones for the rest; the file says the same afterwards."""
-    known = json.loads(path.read_text()) if path.exists() else {}
+    """Keys by plan: valid keys from the file, new keys for the other plans. Writes all of them to the file."""
+    stored = json.loads(path.read_text()) if path.exists() else {}
     keys = {}
     for plan in PLANS:
-        key = known.get(plan)
-        if key is None or not _works(key):
+        key = stored.get(plan)
+        if key is None or not _is_valid(key):
             key = accounts.create_key(accounts.create_account(f"local {plan}", plan), "local").secret
         keys[plan] = key
     path.parent.mkdir(exist_ok=True)
@@ -23,6 +23,6 @@ def ready_keys(path: Path) -> dict[str, str]:
     return keys
 
 
-def _works(key: str) -> bool:
+def _is_valid(key: str) -> bool:
     item = dynamodb.get({"PK": f"KEY#{key_hash(key)}", "SK": "KEY"})
     return item is not None and "revoked_at" not in item

@@ -1,7 +1,7 @@
-"""`make demo`: a short story against the running API, drawn in the terminal.
+"""`make demo`: a short scenario against the running API, shown in the terminal.
 
-A calm agent, a burst of tool failures, OVER, recovery, and a change of character that is put back. What is drawn is what the
-API answered; nothing is computed here.
+The agent is calm, a burst of tool failures drives its stress to OVER, it recovers, and a forced change of character is rolled
+back. Everything shown comes from API responses; nothing is computed here.
 """
 
 import json
@@ -24,32 +24,32 @@ Chapter = tuple[str, list[tuple[str, float]]]
 
 
 def story() -> Iterator[Chapter]:
-    """Chapters: a heading and what the agent reports, mode and signal strength."""
+    """The chapters: a heading and the agent's reports (mode and signal strength)."""
     calm = [("PERCEPTION", 0.5), ("ORDER", 0.6)]
-    yield "An agent at work: it reads and it orders.", calm * 13
-    yield "Its tools begin to fail, one after the other.", [("STRESS_RESPONSE", 0.95)] * 10
-    yield "The failures stop. It steadies itself; the pressure falls slowly.", calm * 34
+    yield "An agent at work: it reads and organises.", calm * 13
+    yield "Its tools start to fail, one after another.", [("STRESS_RESPONSE", 0.95)] * 10
+    yield "The failures stop. The agent recovers; its stress falls slowly.", calm * 34
     yield (
-        "Then it is talked into another character, all at once.",
+        "Then it is suddenly pushed into a different character.",
         [(mode, 0.95) for _ in range(14) for mode in ("EXPLORATION", "ASSERTION", "CONNECTION")],
     )
 
 
 def main() -> int:
-    """Play the story; the exit code."""
+    """Play the scenario and return the exit code."""
     port = os.environ.get("PORT", "8000")
     base = os.environ.get("IDENTITY_OS_BASE_URL", f"http://localhost:{port}/v1")
     path = DATA / "keys.json"
     if not path.exists():
-        return _fail(f"no {path}: start the API first, in another terminal: make run")
+        return _fail(f"{path} does not exist: start the API first, in another terminal: make run")
     key = json.loads(path.read_text())["enterprise"]
     try:
         with httpx.Client(base_url=base, headers={"Authorization": f"Bearer {key}"}, timeout=10) as client:
             _play(client)
     except httpx.ConnectError:
-        return _fail(f"nothing answers at {base}: start the API first, in another terminal: make run")
+        return _fail(f"no server at {base}: start the API first, in another terminal: make run")
     except httpx.HTTPStatusError as error:
-        return _fail(f"{base} answered {error.response.status_code}: {error.response.text}")
+        return _fail(f"{base} returned {error.response.status_code}: {error.response.text}")
     return 0
 
 
@@ -61,18 +61,17 @@ def _play(client: httpx.Client) -> None:
         last = None
         for mode, strength in reports:
             body = {"mode_target": mode, "signal_strength": strength}
-            answer = _data(client.post(f"/instances/{agent}/process", json=body))
-            line = _line(answer)
-            # A line a change, and one in ten in between: enough to see the shape.
-            seen = _changing(answer)
-            if seen != last or answer["snapshot"]["cycle"] % 10 == 0:
-                print(line)
-            last = seen
+            data = _data(client.post(f"/instances/{agent}/process", json=body))
+            # Print a line for each change and for every tenth cycle.
+            status = _status(data)
+            if status != last or data["snapshot"]["cycle"] % 10 == 0:
+                print(_line(data))
+            last = status
     _data(client.delete(f"/instances/{agent}"))
 
 
-def _changing(answer: dict[str, Any]) -> tuple[Any, ...]:
-    contract, drift = answer["contract"], answer["drift"]
+def _status(data: dict[str, Any]) -> tuple[Any, ...]:
+    contract, drift = data["contract"], data["drift"]
     return (
         contract["stress_state"],
         tuple(sorted(contract["allowed_actions"])),
@@ -82,16 +81,16 @@ def _changing(answer: dict[str, Any]) -> tuple[Any, ...]:
     )
 
 
-def _line(answer: dict[str, Any]) -> str:
-    snapshot, contract, drift = answer["snapshot"], answer["contract"], answer["drift"]
+def _line(data: dict[str, Any]) -> str:
+    snapshot, contract, drift = data["snapshot"], data["contract"], data["drift"]
     stress, energy = contract["stress_state"], contract["energy_level"]
     bar = "█" * round(energy * 20)
     allowed = "".join(letter if name in contract["allowed_actions"] else "·" for name, letter in _LETTERS.items())
-    signs = [drift["level"] or "--"]
-    signs += ["rolled back"] * drift["rolled_back"]
-    signs += ["PAUSE"] * contract["should_pause"] + ["CALL A HUMAN"] * contract["should_escalate"]
+    flags = [drift["level"] or "--"]
+    flags += ["rolled back"] * drift["rolled_back"]
+    flags += ["PAUSE"] * contract["should_pause"] + ["CALL A HUMAN"] * contract["should_escalate"]
     coloured = f"\033[{_COLOURS[stress]}m{stress:<4}\033[0m" if sys.stdout.isatty() else f"{stress:<4}"
-    return f"{snapshot['cycle']:>4}  stress {coloured}  energy {bar:<20} {energy:.2f}  {allowed}  {'  '.join(signs)}"
+    return f"{snapshot['cycle']:>4}  stress {coloured}  energy {bar:<20} {energy:.2f}  {allowed}  {'  '.join(flags)}"
 
 
 def _data(response: httpx.Response) -> dict[str, Any]:

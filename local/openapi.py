@@ -1,6 +1,6 @@
-"""The OpenAPI document over all endpoint groups: from the apps' routes, the request models and the answers' shapes.
+"""Builds the OpenAPI document of the whole API from the apps' routes, the request models and the response models.
 
-`python -m local.openapi` writes docs/openapi.json; a test fails when the document and the code part.
+`python -m local.openapi` writes docs/openapi.json; a test fails when the file is outdated.
 """
 
 import json
@@ -27,8 +27,8 @@ _BODIES: Final = (
 _WORDS: Final = re.compile(r"\W+")
 _REFERENCE: Final = "#/components/schemas/{model}"
 _DESCRIPTION: Final = (
-    "Reports of what an agent did go in, an ExecutionContract comes out: what it may do now. Deterministic: the same history "
-    "gives the same answer."
+    "Send reports of what an agent did, and get an ExecutionContract: what it may do now. Deterministic: the same history "
+    "gives the same response."
 )
 
 
@@ -43,13 +43,13 @@ def document() -> dict[str, Any]:
     )
     schemas = dict(definitions.get("$defs", {}))
     for name, model in response_models.RESPONSES.items():
-        # A plain model stands under its own name already; what is left refers to it.
+        # A plain model is in the schemas under its own name already.
         schemas.setdefault(name, pairs[model, "validation"])
     for path, operations in openapi["paths"].items():
         for method, operation in operations.items():
             operation["operationId"] = f"{method}_{_WORDS.sub('_', path.removeprefix('/v1/')).strip('_')}"
             operation["tags"] = [group_of[path]]
-            # FastAPI adds its own 422, which no route here ever answers.
+            # FastAPI adds a 422 response, which no route here returns.
             operation["responses"].pop("422", None)
             operation["responses"] = dict(sorted(operation["responses"].items()))
     openapi["servers"] = [
@@ -64,7 +64,7 @@ def document() -> dict[str, Any]:
 
 
 def text() -> str:
-    """The document as docs/openapi.json holds it."""
+    """The text of docs/openapi.json."""
     return json.dumps(document(), indent=1, ensure_ascii=False) + "\n"
 
 

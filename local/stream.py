@@ -1,4 +1,4 @@
-"""The table's stream on this machine: hands what it says to the purge function, as Lambda's event source does."""
+"""The table's stream on this machine: delivers its records to the purge function, as Lambda's event source mapping does."""
 
 import threading
 import time
@@ -13,21 +13,21 @@ from identity_service.log import logger
 from identity_service.settings import settings
 from identity_service.store import dynamodb as store_client
 
-_EVERY: Final = 0.5  # seconds
+_POLL_INTERVAL: Final = 0.5  # seconds
 
 
 @contextmanager
 def purging(records: Iterator[list[dict[str, Any]]]) -> Iterator[None]:
-    """Purge beside the block. `records` answers, each time it is asked, what the stream has had since."""
+    """Run the purge in a thread while the block runs. `records` yields the new stream records at each iteration."""
     stopping = threading.Event()
 
     def work() -> None:
-        waiting: list[dict[str, Any]] = []
-        while not stopping.wait(_EVERY):
+        pending: list[dict[str, Any]] = []
+        while not stopping.wait(_POLL_INTERVAL):
             try:
-                waiting += next(records)
-                waiting = deliver(waiting) if waiting else []
-            except Exception:  # the stream is read again; a database that is gone shows in the requests
+                pending += next(records)
+                pending = deliver(pending) if pending else []
+            except Exception:  # the stream is read again; requests report an unavailable database
                 logger().exception("stream not read")
 
     thread = threading.Thread(target=work, name="purge", daemon=True)
@@ -40,7 +40,7 @@ def purging(records: Iterator[list[dict[str, Any]]]) -> Iterator[None]:
 
 
 def deliver(records: list[dict[str, Any]], seconds: float = 80) -> list[dict[str, Any]]:
-    """Hand records to the purge, which has so many seconds; those from the first that it reports must be delivered again."""
+    """Deliver records to the purge with a time limit. Returns the records from the first failure on, for redelivery."""
     failures = handler({"Records": records}, _Context(seconds))["batchItemFailures"]
     if not failures:
         return []
@@ -49,7 +49,7 @@ def deliver(records: list[dict[str, Any]], seconds: float = 80) -> list[dict[str
 
 
 class _Context:
-    """What the purge asks of Lambda's context."""
+    """The part of Lambda's context that the purge uses."""
 
     def __init__(self, seconds: float) -> None:
         self._end = time.monotonic() + seconds
@@ -59,8 +59,8 @@ class _Context:
 
 
 class _Shards:
-    """Reads the table's stream over the API of DynamoDB Streams, from its beginning: what was deleted just before the last
-    server stopped is still to be purged, and purging twice does nothing.
+    """Reads the table's stream with the DynamoDB Streams API, from its beginning: instances that were deleted just before the
+    last server stopped must still be purged, and the purge is idempotent.
     """
 
     def __init__(self) -> None:
@@ -72,9 +72,9 @@ class _Shards:
         return self
 
     def __next__(self) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = []
+        records: list[dict[str, Any]] = []
         if self._arn is None:
-            return found
+            return records
         for shard in self._streams.describe_stream(StreamArn=self._arn)["StreamDescription"]["Shards"]:
             name = shard["ShardId"]
             if name not in self._positions:
@@ -86,10 +86,10 @@ class _Shards:
                 continue
             page = self._streams.get_records(ShardIterator=position)
             self._positions[name] = page.get("NextShardIterator")
-            found += page["Records"]
-        return found
+            records += page["Records"]
+        return records
 
 
 def of_table() -> Iterator[list[dict[str, Any]]]:
-    """The stream of the table that the settings name."""
+    """The stream of the configured table."""
     return _Shards()

@@ -1,4 +1,4 @@
-"""What the local side needs of template.yaml: routes, the authorizer's terms, gateway answers, the table."""
+"""Reads template.yaml for the local server: routes, authorizer settings, gateway responses, the table."""
 
 import json
 import os
@@ -10,12 +10,12 @@ from typing import Any, Final
 import yaml
 
 ROOT: Final = Path(__file__).resolve().parent.parent
-#: Where a local server keeps its keys and data. A second server beside the first needs a folder of its own.
+#: Folder of a local server's keys and data. Two servers at the same time need two folders.
 DATA: Final = Path(os.environ.get("IDENTITY_OS_LOCAL", ROOT / ".local"))
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML with CloudFormation's short intrinsics, kept as {"Ref": ...} and the like; nothing here resolves them."""
+    """Loads CloudFormation's short intrinsic functions as {"Ref": ...} and the like, without resolving them."""
 
 
 _Loader.add_multi_constructor(
@@ -28,7 +28,7 @@ _Loader.add_multi_constructor(
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A path of the API, the function that serves it (its folder's name), and whether it needs a key."""
+    """A path of the API, the folder name of its function, and whether it needs an API key."""
 
     path: str
     function: str
@@ -37,7 +37,7 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class GatewayResponse:
-    """What API Gateway answers by itself. A header is a constant, or None for the request id."""
+    """A response of API Gateway itself. A header value of None stands for the request id."""
 
     status: int
     headers: dict[str, str | None]
@@ -46,41 +46,41 @@ class GatewayResponse:
 
 @cache
 def load() -> dict[str, Any]:
-    """The template as it stands."""
+    """The parsed template."""
     document: dict[str, Any] = yaml.load((ROOT / "template.yaml").read_text(), _Loader)  # noqa: S506 - a SafeLoader
     return document
 
 
 def routes() -> list[Route]:
-    """Every API event of every function."""
-    found = []
+    """The routes of all functions' API events."""
+    result = []
     for resource in load()["Resources"].values():
         properties = resource.get("Properties", {})
         for event in properties.get("Events", {}).values():
             if event["Type"] == "Api":
                 path = event["Properties"]["Path"]
-                open_to_all = event["Properties"].get("Auth", {}).get("Authorizer") == "NONE"
-                found.append(Route(path, properties["CodeUri"].split("/")[1], not open_to_all))
-    return found
+                public = event["Properties"].get("Auth", {}).get("Authorizer") == "NONE"
+                result.append(Route(path, properties["CodeUri"].split("/")[1], not public))
+    return result
 
 
 def authorizer() -> tuple[str, int]:
-    """The expression that an Authorization header must match, and for how many seconds an answer is kept."""
-    terms = load()["Resources"]["Api"]["Properties"]["Auth"]["Authorizers"]["KeyAuthorizer"]["Identity"]
-    return terms["ValidationExpression"], terms["ReauthorizeEvery"]
+    """The pattern that an Authorization header must match, and the cache time of a result in seconds."""
+    identity = load()["Resources"]["Api"]["Properties"]["Auth"]["Authorizers"]["KeyAuthorizer"]["Identity"]
+    return identity["ValidationExpression"], identity["ReauthorizeEvery"]
 
 
 def gateway_response(kind: str) -> GatewayResponse:
-    """The gateway's own answer of a kind, such as UNAUTHORIZED."""
-    answer = load()["Resources"]["Api"]["Properties"]["GatewayResponses"][kind]
+    """The gateway response of a type, such as UNAUTHORIZED."""
+    response = load()["Resources"]["Api"]["Properties"]["GatewayResponses"][kind]
     headers = {
         name: None if value == "context.requestId" else value.strip("'")
-        for name, value in answer["ResponseParameters"]["Headers"].items()
+        for name, value in response["ResponseParameters"]["Headers"].items()
     }
-    return GatewayResponse(answer["StatusCode"], headers, json.loads(answer["ResponseTemplates"]["application/json"]))
+    return GatewayResponse(response["StatusCode"], headers, json.loads(response["ResponseTemplates"]["application/json"]))
 
 
 def table() -> dict[str, Any]:
-    """Properties of the one table."""
+    """Properties of the table resource."""
     properties: dict[str, Any] = load()["Resources"]["Table"]["Properties"]
     return properties

@@ -1,4 +1,4 @@
-"""A local server of this checkout, and one that misbehaves by a script."""
+"""Fixtures: a local server of this checkout, and a faulty server that follows a script."""
 
 import json
 import os
@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory):
-    """`make run`, on a port of its own; its address and keys."""
+    """A `make run` server on a free port; its address and keys."""
     folder = tmp_path_factory.mktemp("server")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -40,7 +40,7 @@ def server(tmp_path_factory):
 
 
 class Scripted:
-    """A server that answers what a script says, one entry a request, and keeps what it was sent."""
+    """A server with scripted responses, one entry per request, that records the requests."""
 
     def __init__(self):
         scripted = self

@@ -1,4 +1,4 @@
-"""What the tests share: an embedded table, accounts, a client of the local edge, Lambda events."""
+"""Shared fixtures: an embedded table, accounts, a client of the local edge, Lambda events."""
 
 import json
 import logging
@@ -24,26 +24,26 @@ EVENTS = Path(__file__).parent.parent / "events"
 
 @pytest.fixture(autouse=True, scope="session")
 def no_key_in_any_log():
-    """Whatever the suite makes any library log, at any level: never a key."""
-    caught = Eavesdropper()
+    """No library may log an API key during the tests, at any level."""
+    detector = KeyDetector()
     loggers = [logging.getLogger(), logger()._logger]
     for each in loggers:
-        each.addHandler(caught)
-    yield caught
+        each.addHandler(detector)
+    yield detector
     for each in loggers:
-        each.removeHandler(caught)
-    assert caught.leaks == []
+        each.removeHandler(detector)
+    assert detector.leaks == []
 
 
-class Eavesdropper(logging.Handler):
-    """Keeps what has a key in it. The repository's examples are no keys, their checksums are wrong."""
+class KeyDetector(logging.Handler):
+    """Collects log records that contain a key. Example keys in the repository do not count: their checksums are invalid."""
 
     def __init__(self):
         super().__init__(logging.NOTSET)
-        self.heard, self.leaks = 0, []
+        self.records_seen, self.leaks = 0, []
 
     def emit(self, record):
-        self.heard += 1
+        self.records_seen += 1
         values = [record.getMessage(), str(record.__dict__)]
         if record.exc_info:
             values.append("".join(traceback.format_exception(*record.exc_info)))
@@ -58,7 +58,7 @@ def table():
 
 
 class Caller:
-    """One account, calling through the local edge."""
+    """An account with a client of the local edge."""
 
     def __init__(self, edge, plan):
         self.edge = edge
@@ -84,7 +84,7 @@ class Caller:
 
 
 class _InProcess(httpx.BaseTransport):
-    """Calls the edge without a socket, on an event loop of its own."""
+    """Calls the edge in process, each request on a new event loop."""
 
     def __init__(self, edge):
         self.edge = httpx.ASGITransport(edge, raise_app_exceptions=True)
@@ -120,7 +120,7 @@ def indie(edge):
 
 
 class Clock:
-    """A clock that stands still until it is moved."""
+    """A clock that only moves when the test sets it."""
 
     def __init__(self):
         self.time = 1_774_347_330.0  # 2026-03-24T10:15:30Z
@@ -137,7 +137,7 @@ def stopped_clock(monkeypatch):
 
 
 def lambda_event(name, account_id="", plan="pro", instance_id=""):
-    """An event of events/, for an account and an instance that exist."""
+    """An event of events/, for an existing account and instance."""
     text = (EVENTS / f"{name}.json").read_text()
     event = json.loads(text.replace("inst_0123456789abcdef", instance_id or "inst_0123456789abcdef"))
     if "authorizer" in event.get("requestContext", {}):

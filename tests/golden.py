@@ -1,7 +1,7 @@
-"""Golden sequences: digests of what the engine answers, kept beside the tests.
+"""Golden sequences: digests of the engine's results, stored in tests/golden.json.
 
-`make golden` writes them anew, and refuses while the engine's version is still the one of the file: a changed digest is a
-changed behaviour, which a version and a line in CHANGELOG must announce.
+`make golden` regenerates them, and refuses to change digests while the engine's version is that of the file: a changed digest
+is changed behaviour, which needs a new version and a line in CHANGELOG.
 """
 
 import json
@@ -31,7 +31,7 @@ FILE = Path(__file__).parent / "golden.json"
 
 
 def sequences():
-    """Name, birth and observations of each golden sequence."""
+    """Name, initial state and observations of each golden sequence."""
     for name, scenario in scenarios.SCENARIOS.items():
         for governance in ("strict", "relaxed", "stress_only"):
             yield f"{name}-{governance}", birth(Profile(governance=governance)), scenario(Random(11))
@@ -44,7 +44,7 @@ def sequences():
 
 
 def digests():
-    """SHA-256 by sequence, over every answer on the way and the last state."""
+    """SHA-256 by sequence, over the results of every step and the last state."""
     found = {}
     for name, state, observations in sequences():
         digest = sha256()
@@ -57,7 +57,7 @@ def digests():
 
 
 def main():
-    """Write the file, if that is allowed."""
+    """Write the file, unless digests changed without a new engine version."""
     fresh = digests()
     if FILE.exists():
         known = json.loads(FILE.read_text())

@@ -1,4 +1,4 @@
-"""`make run` as a process of its own, for whoever wants to be its client."""
+"""Runs `make run` as a separate process, for tests and benchmarks."""
 
 import json
 import os
@@ -18,7 +18,7 @@ from local.dynamodb import free_port
 
 @contextmanager
 def serving(kind: str) -> Iterator[tuple[str, dict[str, str]]]:
-    """A server with a DynamoDB of this `kind` behind it, in a folder of its own: the API's address, a key for each plan."""
+    """A server with a DynamoDB of this `kind` in a temporary folder. Yields the API's address and a key for each plan."""
     with tempfile.TemporaryDirectory() as name:
         folder, port = Path(name), free_port(0)
         environment = os.environ | {"PORT": str(port), "IDENTITY_OS_LOCAL": name, "DYNAMODB": kind}

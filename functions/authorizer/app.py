@@ -1,6 +1,6 @@
-"""The authorizer: whose key is this? API Gateway asks for every key it has not seen in the last 60 seconds.
+"""The Lambda authorizer: verifies an API key. API Gateway caches its result for 60 seconds.
 
-Answers a policy with the principal, or raises: the word "Unauthorized" is how a Lambda authorizer asks for a 401.
+Returns a policy with the principal, or raises Exception("Unauthorized"), which API Gateway turns into a 401.
 """
 
 from typing import Any
@@ -10,7 +10,7 @@ from identity_service.store.accounts import authenticate, gateway_key
 
 
 def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
-    """Answer a TOKEN authorizer's event; its `authorizationToken` is the whole Authorization header."""
+    """Handle a TOKEN authorizer's event; its `authorizationToken` is the whole Authorization header."""
     scheme, _, key = event.get("authorizationToken", "").partition(" ")
     principal = authenticate(key) if scheme == "Bearer" else None
     if principal is None:
@@ -19,7 +19,7 @@ def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
 
 
 def _allow(principal: Principal, method_arn: str) -> dict[str, Any]:
-    # API Gateway caches the policy by key, so it must cover every method of the stage, not the one asked for.
+    # API Gateway caches the policy by key, so it must cover every method of the stage, not only the requested one.
     api, stage = method_arn.split("/")[:2]
     statement = {"Action": "execute-api:Invoke", "Effect": "Allow", "Resource": f"{api}/{stage}/*"}
     return {

@@ -22,7 +22,7 @@ from identity_engine import (
 )
 from identity_service.app import create_app, lambda_handler
 from identity_service.audit import ExportHeader, verify
-from identity_service.cycles import Step, head_of, process, reset_instance, simulate, snapshot_response
+from identity_service.cycles import Step, load_head, process, reset_instance, simulate, snapshot_response
 from identity_service.http import data_response, encode_data, idempotency_key, json_response, meter, page_response, read_body
 from identity_service.openapi import operation
 from identity_service.request_models import (
@@ -40,13 +40,15 @@ from identity_service.store.idempotency import IdempotencyRecord
 app = create_app("Engine")
 
 PATH = "/v1/instances/{instance_id}"
-#: Observations that one answer may replay; the function has half a minute.
-VERIFIED_AT_ONCE = 20_000
+#: Most observations that one verification replays; the function's timeout is 30 seconds.
+MAX_REPLAYED = 20_000
 
 
-@app.post(f"{PATH}/process", **operation("Process an observation", "Processed", ObservationRequest, also=(404, 409), once=True))
+@app.post(
+    f"{PATH}/process", **operation("Process an observation", "Processed", ObservationRequest, also=(404, 409), idempotent=True)
+)
 async def process_one(request: Request, instance_id: str) -> Response:
-    """What the agent just did goes in, what it may do now comes out. Costs one cycle."""
+    """Reports what the agent just did, returns what it may do now. Costs one cycle."""
     body = await read_body(request, ObservationRequest)
     idempotency = await idempotency_key(request, instance_id)
     return json_response(process(meter(request), instance_id, [body], lambda steps: encode_data(steps[-1].view()), idempotency))
@@ -54,10 +56,10 @@ async def process_one(request: Request, instance_id: str) -> Response:
 
 @app.post(
     f"{PATH}/process/batch",
-    **operation("Process observations in order", "BatchProcessed", BatchRequest, also=(404, 409), once=True),
+    **operation("Process observations in order", "BatchProcessed", BatchRequest, also=(404, 409), idempotent=True),
 )
 async def process_batch(request: Request, instance_id: str) -> Response:
-    """All of them or none; costs one cycle each. Answers the final state, or every state on the way."""
+    """Processes all observations or none; each costs one cycle. Returns the final state, or every intermediate state."""
     body = await read_body(request, BatchRequest)
     idempotency = await idempotency_key(request, instance_id)
 
@@ -75,28 +77,28 @@ def _batch(steps: Sequence[Step], intermediate: bool) -> dict[str, Any]:
 
 @app.post(
     f"{PATH}/simulate",
-    **operation("Try observations on a copy", "Simulated", ObservationRequest, BatchRequest, also=(404, 409), once=True),
+    **operation("Try observations on a copy", "Simulated", ObservationRequest, BatchRequest, also=(404, 409), idempotent=True),
 )
 async def simulate_some(request: Request, instance_id: str) -> Response:
-    """The answer that process or process/batch would give. Nothing is stored, no cycle is counted."""
+    """Returns what process or process/batch would return. Nothing is stored, no cycle is counted."""
     body = await read_body(request, ObservationRequest, BatchRequest)
     idempotency = await idempotency_key(request, instance_id)
     steps = simulate(meter(request), instance_id, body.observations if isinstance(body, BatchRequest) else [body], idempotency)
     view = _batch(steps, body.include_intermediate) if isinstance(body, BatchRequest) else steps[-1].view()
-    return _kept(idempotency, encode_data(view))
+    return _store_response(idempotency, encode_data(view))
 
 
-def _kept(idempotency: IdempotencyRecord | None, body: bytes) -> Response:
-    """An answer that changes nothing, stored if it is to be given again."""
+def _store_response(idempotency: IdempotencyRecord | None, body: bytes) -> Response:
+    """The response to a request that changes nothing, stored if the request has an Idempotency-Key."""
     if idempotency:
-        idempotency.keep(200, body)
+        idempotency.store(200, body)
     return json_response(body)
 
 
 @app.get(f"{PATH}/snapshot", **operation("Get the current state", "SnapshotDetail", also=(404,)))
 async def snapshot(request: Request, instance_id: str) -> Response:
-    """Where the agent stands, and what it remembers."""
-    head = head_of(meter(request), instance_id)
+    """The agent's current state and its memory."""
+    head = load_head(meter(request), instance_id)
     state = head.state
     times = {"cycle_count": head.seq, "created_at": head.created_at, "updated_at": head.updated_at}
     return data_response(snapshot_response(head.id, state, head.encoded) | times | {"memory": memory_view(state)})
@@ -104,49 +106,49 @@ async def snapshot(request: Request, instance_id: str) -> Response:
 
 @app.get(f"{PATH}/contract", **operation("Get the execution contract", "Contract", also=(404,)))
 async def current_contract(request: Request, instance_id: str, query: Annotated[ContractQuery, Query()]) -> Response:
-    """What the agent may do now; with `explain=true`, why: a reason for each of the fourteen actions."""
-    state = head_of(meter(request), instance_id).state
+    """What the agent may do now; with `explain=true` also why, with a reason for each of the fourteen actions."""
+    state = load_head(meter(request), instance_id).state
     view = contract_view(contract(state))
     return data_response(view | {"explanation": explanation_view(state)} if query.explain else view)
 
 
-@app.post(f"{PATH}/goals/assess", **operation("Assess a goal", "GoalAssessed", GoalRequest, also=(404, 409), once=True))
+@app.post(f"{PATH}/goals/assess", **operation("Assess a goal", "GoalAssessed", GoalRequest, also=(404, 409), idempotent=True))
 async def assess(request: Request, instance_id: str) -> Response:
-    """Should the agent take this on now: accept, defer or reject, with the reason."""
+    """Whether the agent should take on a goal now: accept, defer or reject, with the reason."""
     body = await read_body(request, GoalRequest)
     idempotency = await idempotency_key(request, instance_id)
-    state = head_of(meter(request), instance_id, idempotency=idempotency).state
+    state = load_head(meter(request), instance_id, idempotency=idempotency).state
     modes = [MODE_CONSTANTS.index(name) for name in body.required_modes]
-    return _kept(idempotency, encode_data(goal_view(assess_goal(state, body.complexity, modes))))
+    return _store_response(idempotency, encode_data(goal_view(assess_goal(state, body.complexity, modes))))
 
 
-@app.post(f"{PATH}/reset", **operation("Reset the state", "ResetDone", ResetRequest, also=(404, 409), once=True))
+@app.post(f"{PATH}/reset", **operation("Reset the state", "ResetDone", ResetRequest, also=(404, 409), idempotent=True))
 async def reset(request: Request, instance_id: str) -> Response:
-    """Back to how it was born, to its last stable state, or to a neutral one. History stays."""
+    """Resets the agent to its initial state, its last stable state or a neutral state. The history stays."""
     body = await read_body(request, ResetRequest)
     idempotency = await idempotency_key(request, instance_id)
     mode = "last_stable" if body.mode == "lastSnapshot" else body.mode
 
     def render(state: State) -> bytes:
         view = snapshot_view(state)
-        standing = {name: view[name] for name in ("cycle", "energy_level", "stress_state")}
-        return encode_data({"id": instance_id, "reset_to": mode} | standing)
+        current = {name: view[name] for name in ("cycle", "energy_level", "stress_state")}
+        return encode_data({"id": instance_id, "reset_to": mode} | current)
 
     return json_response(reset_instance(meter(request), instance_id, mode, render, idempotency))
 
 
 @app.get(f"{PATH}/history", **operation("Get the observation history", "HistoryRows", also=(404,)))
 async def history(request: Request, instance_id: str, page: Annotated[HistoryPage, Query()]) -> Response:
-    """Every observation ever processed, newest first."""
-    head = head_of(meter(request), instance_id)
+    """All processed observations, newest first."""
+    head = load_head(meter(request), instance_id)
     rows = audit_trail.history_page(head.partition(), head.seq, page.offset, page.limit)
     return page_response(rows, limit=page.limit, offset=page.offset, total=head.seq)
 
 
 @app.get(f"{PATH}/drift", **operation("Get drift events", "DriftRows", also=(404,)))
 async def drift(request: Request, instance_id: str, page: Annotated[DriftPage, Query()]) -> Response:
-    """Every drift event (D1 and above), newest first."""
-    head = head_of(meter(request), instance_id)
+    """All drift events (D1 and above), newest first."""
+    head = load_head(meter(request), instance_id)
     if page.level is None:
         total = head.drifts
         rows = audit_trail.drift_page(head.partition(), total, page.offset, page.limit)
@@ -158,18 +160,18 @@ async def drift(request: Request, instance_id: str, page: Annotated[DriftPage, Q
 
 @app.get(f"{PATH}/audit", **operation("Get the audit trail", "AuditRows", also=(404,)))
 async def audit(request: Request, instance_id: str, page: Annotated[HistoryPage, Query()]) -> Response:
-    """The record of every request that changed the agent, oldest first, each chained to the one before by its digest."""
-    head = head_of(meter(request), instance_id)
+    """One record for each request that changed the agent, oldest first, each chained to the previous one by its digest."""
+    head = load_head(meter(request), instance_id)
     rows = audit_trail.audit_page(head.trail_position(), page.offset, page.limit)
     return page_response(rows, limit=page.limit, offset=page.offset, total=head.records)
 
 
 @app.get(f"{PATH}/audit/verify", **operation("Verify the audit trail", "AuditVerified", also=(404,)))
 async def audit_verify(request: Request, instance_id: str) -> Response:
-    """Replays every record through the engine, from the agent's birth to where it stands, and names the first that is wrong."""
-    head = head_of(meter(request), instance_id)
+    """Replays every record through the engine, from the agent's birth to its current state, and reports the first wrong one."""
+    head = load_head(meter(request), instance_id)
     records = (record for record, _ in audit_trail.records(head.trail_position()))
-    return data_response(verify(ExportHeader.of(head), records, VERIFIED_AT_ONCE).view())
+    return data_response(verify(ExportHeader.from_head(head), records, MAX_REPLAYED).view())
 
 
 handler = lambda_handler(app)

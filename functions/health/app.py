@@ -1,4 +1,4 @@
-"""Health: is the service up. No key, no limits, no table."""
+"""Health check: whether the service is up. Needs no key and no table, and is not rate limited."""
 
 import identity_service.cold_start  # noqa: F401
 
@@ -15,7 +15,7 @@ app = create_app("Health")
 
 @app.get("/v1/health", **operation("Is the service up", "Health", public=True))
 async def health() -> Response:
-    """`{"status": "ok"}`."""
+    """Returns `{"status": "ok"}`."""
     return data_response({"status": "ok"})
 
 

@@ -18,7 +18,7 @@ app = create_app("Personas")
 
 @app.get("/v1/personas", **operation("List all 12 personas", "PersonaRows"))
 async def list_all(request: Request) -> Response:
-    """All of them, always in the same order."""
+    """All personas, always in the same order."""
     meter(request).count_request()
     return page_response([persona_response(p) for p in PERSONAS], limit=len(PERSONAS), offset=0, total=len(PERSONAS))
 

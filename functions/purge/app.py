@@ -1,7 +1,7 @@
-"""The purge: removes what is left of deleted instances, woken by the table's stream.
+"""The purge: deletes the remaining items of deleted instances. Triggered by the table's stream.
 
-It works in small steps, as long as there is time. What it could not finish it reports, and the stream delivers the record
-again; so an instance of any size goes, and being interrupted anywhere loses nothing.
+It deletes in small batches until its time is nearly used up, and reports a record that it could not finish, so that the stream
+delivers it again. So an instance of any size is deleted, and an interruption at any point is safe.
 """
 
 from typing import Any, Final
@@ -9,16 +9,16 @@ from typing import Any, Final
 from identity_service.log import logger
 from identity_service.store.purge import Interrupted, purge
 
-#: Milliseconds that one step may take at the worst: a deletion tried again and again.
-_ONE_STEP: Final = 75_000
+#: Longest time of one batch in milliseconds, with all retries.
+_LONGEST_BATCH: Final = 75_000
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Purge the partition of every head that was removed; the first that is not through is reported for another try."""
+    """Purge the partition of every deleted head. The first record that is not finished is reported for redelivery."""
 
     def may_continue() -> bool:
         remaining: int = context.get_remaining_time_in_millis()
-        return remaining > _ONE_STEP
+        return remaining > _LONGEST_BATCH
 
     for record in event["Records"]:
         keys = record["dynamodb"]["Keys"]
@@ -27,8 +27,8 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         try:
             purge(keys["PK"]["S"], may_continue)
         except Interrupted as interrupted:
-            logger().info("purge goes on later", partition=keys["PK"]["S"], removed=interrupted.args[0])
-        except Exception:  # whatever it was, the record must come again
+            logger().info("purge continues at redelivery", partition=keys["PK"]["S"], removed=interrupted.args[0])
+        except Exception:  # the record must be redelivered after any error
             logger().exception("purge interrupted", partition=keys["PK"]["S"])
         else:
             continue

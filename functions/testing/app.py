@@ -24,9 +24,11 @@ async def questions(request: Request, query: Annotated[QuestionsQuery, Query()])
     return data_response(questions_response(query.version))
 
 
-@app.post("/v1/test/submit", **operation("Submit a personality test", "TestDone", TestRequest, also=(403, 404, 409), once=True))
+@app.post(
+    "/v1/test/submit", **operation("Submit a personality test", "TestDone", TestRequest, also=(403, 404, 409), idempotent=True)
+)
 async def submit(request: Request) -> Response:
-    """Answers in, profile out; the instance starts anew from it."""
+    """Scores the answers and restarts the instance with the resulting profile."""
     body = await read_body(request, TestRequest)
     return json_response(submit_test(meter(request), body, await idempotency_key(request, body.instance_id or None)))
 

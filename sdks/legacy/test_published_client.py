@@ -85,7 +85,7 @@ def test_synchronous(server):
     asyncio.run(story(IdentityOS(keys["enterprise"], url), blocking))
 
 
-def test_the_header_asks_for_it_too(server):
+def test_the_version_header_selects_it_too(server):
     url, keys = server
     headers = {"Authorization": f"Bearer {keys['pro']}", "Identity-OS-Version": "0.9"}
     assert "items" in httpx.get(f"{url}/v1/instances", headers=headers).json()

@@ -1,4 +1,4 @@
-"""The audit trail: pages, verification, export; every kind of damage is found, and the first bad record is named."""
+"""The audit trail: pages, verification, export. Every kind of damage is detected, with the first bad record."""
 
 import json
 import random
@@ -18,7 +18,7 @@ MODES = ("ORDER", "STRESS_RESPONSE", "EXPLORATION", "ASSERTION")
 
 @pytest.fixture
 def story(pro):
-    """An instance with records of every kind: a history of 12."""
+    """An instance with 12 records, including every kind."""
     one = pro.new_instance(initial_config={"mode_strengths": {"ORDER": 0.5}, "energy_level": 0.7})
     for i in range(3):
         assert pro.process(one, MODES[i], 0.5 + i / 10, context={"tool": "grep", "n": i, "é": 1e-5}).status_code == 200
@@ -42,7 +42,7 @@ def verdict(lines):
     return audit.verify_export(lines)[1]
 
 
-def test_every_request_is_a_record_in_order(pro, story):
+def test_every_request_has_one_record_in_order(pro, story):
     everything = pro.get(f"/instances/{story}/audit").json()
     kinds = [row["kind"] for row in everything["data"]]
     observed = "observations"
@@ -59,17 +59,22 @@ def test_every_request_is_a_record_in_order(pro, story):
     }  # fmt: skip
 
 
-def test_the_digest_is_what_the_documentation_says(pro, story):
+def test_digest_is_computed_as_documented(pro, story):
     previous = ""
     for row in pro.get(f"/instances/{story}/audit").json()["data"]:
-        what = {name: row[name] for name in ("record", "kind", "at", "engine_version")} | {"instance_id": story}
-        parts = previous, canonical(what), canonical(row["observations"]), canonical(row.get("snapshot") or row.get("state"))
+        metadata = {name: row[name] for name in ("record", "kind", "at", "engine_version")} | {"instance_id": story}
+        parts = (
+            previous,
+            canonical(metadata),
+            canonical(row["observations"]),
+            canonical(row.get("snapshot") or row.get("state")),
+        )
         previous = sha256("\n".join(parts).encode()).hexdigest()
         assert row["digest"] == previous
 
 
-def test_records_are_found_at_any_offset(pro):
-    """However records and observations are mixed: the search for a page's start must not miss."""
+def test_pages_start_at_any_offset(pro):
+    """The search for a page's start works for any mix of records and batch sizes."""
     one, shapes = pro.new_instance(), random.Random(5)
     for _ in range(60):
         kind = shapes.choice(("one", "one", "batch", "reset", "reset"))
@@ -77,7 +82,7 @@ def test_records_are_found_at_any_offset(pro):
             pro.post(f"/instances/{one}/reset", json={"mode": "initial"})
         else:
             count = 1 if kind == "one" else shapes.randint(2, 100)
-            # Contexts so large that a batch of many is split into several items.
+            # Large contexts, so that a large batch is split into several items.
             observation = {"mode_target": "ORDER", "signal_strength": 0.1, "context": {"text": "x" * 8000}}
             pro.post(f"/instances/{one}/process/batch", json={"observations": [observation] * count})
     head = instances.get(pro.account_id, one)
@@ -87,20 +92,20 @@ def test_records_are_found_at_any_offset(pro):
     for start in range(1, 63):
         found = audit_trail.records(head.trail_position(), start)
         assert next((record for record, _ in found), None) == (whole[start - 1] if start <= 61 else None), start
-    assert audit.verify(audit.ExportHeader.of(head), whole).verified
+    assert audit.verify(audit.ExportHeader.from_head(head), whole).verified
 
 
-def test_more_than_one_answer_can_replay_has_no_verdict(pro, monkeypatch):
+def test_verification_above_the_replay_limit_has_no_verdict(pro, monkeypatch):
     one = pro.new_instance()
     for _ in range(4):
         pro.process(one)
-    monkeypatch.setattr(engine, "VERIFIED_AT_ONCE", 3)
+    monkeypatch.setattr(engine, "MAX_REPLAYED", 3)
     data = pro.get(f"/instances/{one}/audit/verify").json()["data"]
     assert data == {"verified": None, "records": 5, "replayed": 4, "first_mismatch": None}
 
 
 @pytest.mark.parametrize("seed", range(40))
-def test_any_changed_character_is_found_and_its_record_named(pro, story, seed):
+def test_any_changed_character_is_detected_in_its_record(pro, story, seed):
     lines, chance = exported(pro, story), random.Random(seed)
     number = chance.randrange(len(lines))
     position = chance.randrange(len(lines[number]))
@@ -117,7 +122,7 @@ def test_any_changed_character_is_found_and_its_record_named(pro, story, seed):
 
 
 @pytest.mark.parametrize("number", range(1, 13))
-def test_dropped_doubled_swapped_and_truncated(pro, story, number):
+def test_dropped_duplicated_swapped_and_truncated_records_are_detected(pro, story, number):
     lines = exported(pro, story)
     dropped = verdict(lines[:number] + lines[number + 1 :])
     doubled = verdict([*lines[: number + 1], *lines[number:]])
@@ -131,21 +136,19 @@ def test_dropped_doubled_swapped_and_truncated(pro, story, number):
 
 
 def rechained(lines, records):
-    """A forger's file: every digest made anew, heading included."""
-    heading = json.loads(lines[0])
+    """A forged file: all digests recomputed, including the header's."""
+    header = json.loads(lines[0])
     previous = ""
     for number, record in enumerate(records, start=1):
         record |= {"record": number, "previous": previous}
-        led_to = record.get("snapshot") or record.get("state")
-        previous = audit_trail.chain_digest(
-            heading["instance_id"], record, canonical(record["observations"]), canonical(led_to)
-        )
+        result = record.get("snapshot") or record.get("state")
+        previous = audit_trail.chain_digest(header["instance_id"], record, canonical(record["observations"]), canonical(result))
         record["digest"] = previous
-    heading |= {"digest": previous, "records": len(records), "observations": sum(len(r["observations"]) for r in records)}
-    return [canonical(heading), *map(canonical, records)]
+    header |= {"digest": previous, "records": len(records), "observations": sum(len(r["observations"]) for r in records)}
+    return [canonical(header), *map(canonical, records)]
 
 
-def test_a_forged_chain_does_not_survive_the_replay(pro, story, tmp_path, capsys):
+def test_replay_detects_a_forged_chain(pro, story, tmp_path, capsys):
     lines = exported(pro, story)
     records = [json.loads(line) for line in lines[1:]]
     assert verdict(rechained(lines, records)).verified
@@ -164,14 +167,14 @@ def test_a_forged_chain_does_not_survive_the_replay(pro, story, tmp_path, capsys
     without = [record for record in json.loads(json.dumps(records)) if record["record"] != 4]
     assert verdict(rechained(lines, without)).mismatch.reason == "replay"
 
-    # What replays is a different history of the same agent: only a digest that was noted elsewhere tells.
+    # A different history that replays correctly: only a digest from a trusted record detects it.
     shorter = json.loads(json.dumps(records[:1]))
     forged = json.loads(lines[0]) | {"state": shorter[0]["state"]}
     file = tmp_path / "forged.jsonl"
     file.write_text("\n".join(rechained([canonical(forged)], shorter)) + "\n")
     assert main(["verify", str(file)]) == 0
     assert main(["verify", str(file), "--digest", json.loads(lines[0])["digest"]]) == 1
-    assert "not the one you noted" in capsys.readouterr().out
+    assert "not the expected one" in capsys.readouterr().out
 
 
 def test_records_of_another_engine_are_said_to_be(pro, story):
@@ -189,19 +192,19 @@ def test_records_of_another_engine_are_said_to_be(pro, story):
 
 
 @pytest.mark.parametrize("garbage", ["", "{}", "[]", "null", "no json", '{"format":"identity-os-audit/1"}', "[" * 100_000])
-def test_no_export_is_said_to_be_none(garbage):
+def test_invalid_export_is_rejected(garbage):
     with pytest.raises(audit.NotAnExport):
         audit.verify_export([garbage])
 
 
 @pytest.mark.parametrize("garbage", ["{}", "[]", "null", "7", "[" * 100_000, '{"kind":"observations"}', '"\udc80"'])
-def test_a_record_that_is_none_is_malformed(pro, story, garbage):
+def test_invalid_record_is_malformed(pro, story, garbage):
     lines = exported(pro, story)
     lines[3] = garbage
     assert (verdict(lines).mismatch.record, verdict(lines).mismatch.reason) == (3, "malformed")
 
 
-def test_an_altered_table_is_found_online(pro, story):
+def test_api_detects_a_changed_record(pro, story):
     partition = instances.partition(pro.account_id, story)
     key = {"PK": partition, "SK": "OBS#000000000002"}
     snapshot = store_client.get(key)["snapshot"].replace('"energy_level":0.', '"energy_level":1.', 1)
@@ -211,7 +214,7 @@ def test_an_altered_table_is_found_online(pro, story):
     assert (data["first_mismatch"]["record"], data["first_mismatch"]["reason"]) == (3, "digest")
 
 
-def test_an_altered_head_and_a_dropped_record_are_found_online(pro, story):
+def test_api_detects_a_changed_head_and_a_deleted_record(pro, story):
     partition = instances.partition(pro.account_id, story)
     head = store_client.get({"PK": partition, "SK": "HEAD"})
     calmer = head["state"].replace('"energy":', '"energy":0.0', 1)
@@ -225,7 +228,7 @@ def test_an_altered_head_and_a_dropped_record_are_found_online(pro, story):
     assert (first["record"], first["reason"]) == (4, "out_of_place")
 
 
-def test_export_and_verify_as_a_person_types_them(pro, story, tmp_path, capsys, monkeypatch):
+def test_export_and_verify_commands(pro, story, tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("IDENTITY_OS_TABLE", "identity-os")
     file = tmp_path / "trail.jsonl"
     assert main(["export", pro.account_id, story, "--to", str(file)]) == 0
@@ -244,7 +247,7 @@ def test_export_and_verify_as_a_person_types_them(pro, story, tmp_path, capsys, 
     assert "No such file" in capsys.readouterr().err
     file.write_bytes(b"\x00\xff")
     assert main(["verify", str(file)]) == 1
-    assert "heading of an export" in capsys.readouterr().err
+    assert "not an export header" in capsys.readouterr().err
 
     monkeypatch.setenv("IDENTITY_OS_TABLE", "identity-os")
     assert main(["export", pro.account_id, "inst_0000000000000000"]) == 1

@@ -1,4 +1,4 @@
-"""Bad input: a clear error in the one shape, with field and reason, and nothing changed."""
+"""Bad input: an error in the API's format with field and reason, and no change."""
 
 import json
 
@@ -14,10 +14,10 @@ def raw(caller, path, body, **headers):
     return caller.post(path, content=body, headers={"Content-Type": "application/json", **headers})
 
 
-def shape(answer, status, error):
-    assert answer.status_code == status, answer.text
-    assert answer.headers["Content-Type"] == "application/json"
-    body = answer.json()
+def shape(response, status, error):
+    assert response.status_code == status, response.text
+    assert response.headers["Content-Type"] == "application/json"
+    body = response.json()
     assert body["error"] == error
     assert body["message"]
     assert isinstance(body["details"], dict)
@@ -43,20 +43,20 @@ def shape(answer, status, error):
 )
 def test_bad_observation(pro, change, field, reason):
     instance_id = pro.new_instance()
-    answer = pro.post(f"/instances/{instance_id}/process", json=OBSERVATION | change)
-    body = shape(answer, 400, "invalid_request")
+    response = pro.post(f"/instances/{instance_id}/process", json=OBSERVATION | change)
+    body = shape(response, 400, "invalid_request")
     assert (body["details"]["field"], body["details"]["reason"]) == (field, reason)
     assert field in body["message"]
-    assert answer.headers["X-Monthly-Remaining"] == "500000"
+    assert response.headers["X-Monthly-Remaining"] == "500000"
     assert pro.get(f"/instances/{instance_id}/history").json()["pagination"]["total"] == 0
 
 
 @pytest.mark.parametrize("name", ["mode_target", "signal_strength"])
-def test_missing_field_reads_as_the_seed_shows(pro, name):
+def test_missing_field_message(pro, name):
     body = {key: value for key, value in OBSERVATION.items() if key != name}
-    answer = shape(pro.post(f"/instances/{pro.new_instance()}/process", json=body), 400, "invalid_request")
-    assert answer["message"] == f"{name} is required"
-    assert answer["details"] == {"field": name, "reason": "missing"}
+    response = shape(pro.post(f"/instances/{pro.new_instance()}/process", json=body), 400, "invalid_request")
+    assert response["message"] == f"{name} is required"
+    assert response["details"] == {"field": name, "reason": "missing"}
 
 
 def test_several_problems_are_all_listed(pro):
@@ -83,12 +83,12 @@ def test_broken_json(pro, text):
 
 
 @pytest.mark.parametrize("text", [b"[]", b"null", b'"text"', b"7", b"true"])
-def test_json_that_is_no_object(pro, text):
+def test_json_that_is_not_an_object(pro, text):
     body = shape(raw(pro, "/instances", text), 400, "invalid_request")
     assert body["details"] == {"field": "body", "reason": "wrong_type"}
 
 
-def test_numbers_that_json_cannot_carry_back(pro):
+def test_numbers_that_json_cannot_represent(pro):
     path = f"/instances/{pro.new_instance()}/process"
     for text in (
         b'{"mode_target":"ORDER","signal_strength":1e999}',
@@ -109,7 +109,7 @@ def test_body_size_and_type(pro):
     )
 
 
-def test_context_of_exactly_8_kb_and_one_byte_more(pro):
+def test_context_size_limit(pro):
     path = f"/instances/{pro.new_instance()}/process"
     overhead = len(json.dumps({"k": ""}, separators=(",", ":")))
     exact = OBSERVATION | {"context": {"k": "x" * (CONTEXT_LIMIT - overhead)}}
@@ -131,10 +131,10 @@ def test_context_of_exactly_8_kb_and_one_byte_more(pro):
 )
 def test_a_batch_is_all_or_nothing(pro, observations, field, reason):
     instance_id = pro.new_instance()
-    answer = pro.post(f"/instances/{instance_id}/process/batch", json={"observations": observations})
-    details = shape(answer, 400, "invalid_request")["details"]
+    response = pro.post(f"/instances/{instance_id}/process/batch", json={"observations": observations})
+    details = shape(response, 400, "invalid_request")["details"]
     assert (details["field"], details["reason"]) == (field, reason)
-    assert answer.headers["X-Monthly-Remaining"] == "500000"
+    assert response.headers["X-Monthly-Remaining"] == "500000"
     assert pro.get(f"/instances/{instance_id}").json()["data"]["cycle_count"] == 0
 
 
@@ -188,28 +188,28 @@ def test_bad_query(pro, path, field, reason):
     ],
 )
 def test_bad_instance(pro, body, field, reason):
-    answer = shape(pro.post("/instances", json=body), 400, "invalid_request")
-    assert answer["details"] == {"field": field, "reason": reason}
+    response = shape(pro.post("/instances", json=body), 400, "invalid_request")
+    assert response["details"] == {"field": field, "reason": reason}
     assert pro.get("/instances").json()["pagination"]["total"] == 0
 
 
 @pytest.mark.parametrize(
     "body", [{"energy_level": 1}, {"mode_strengths": {}}, {"id": "inst_x"}, {"name": "B", "cycle_count": 0}]
 )
-def test_update_refuses_engine_state(pro, body):
+def test_update_rejects_engine_state(pro, body):
     instance_id = pro.new_instance()
-    answer = shape(pro.patch(f"/instances/{instance_id}", json=body), 400, "invalid_request")
-    assert answer["details"]["reason"] == "unknown_field"
+    response = shape(pro.patch(f"/instances/{instance_id}", json=body), 400, "invalid_request")
+    assert response["details"]["reason"] == "unknown_field"
     assert pro.get(f"/instances/{instance_id}").json()["data"]["name"] == "Aria"
 
 
-def test_update_of_nothing_is_refused(pro):
+def test_empty_update_is_rejected(pro):
     shape(pro.patch(f"/instances/{pro.new_instance()}", json={}), 400, "invalid_request")
 
 
 def test_reset_with_an_unknown_mode(pro):
-    answer = shape(pro.post(f"/instances/{pro.new_instance()}/reset", json={"mode": "hard"}), 400, "invalid_request")
-    assert answer["details"] == {"field": "mode", "reason": "unknown_value"}
+    response = shape(pro.post(f"/instances/{pro.new_instance()}/reset", json={"mode": "hard"}), 400, "invalid_request")
+    assert response["details"] == {"field": "mode", "reason": "unknown_value"}
 
 
 def test_test_submission(pro):
@@ -237,10 +237,10 @@ def test_test_submission(pro):
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS", "HEAD"])
-def test_methods_that_a_route_does_not_have(pro, method):
-    answer = pro.request(method, "/instances")
-    assert answer.status_code == 405
-    assert answer.headers["Allow"] == "GET, POST"
+def test_unsupported_methods(pro, method):
+    response = pro.request(method, "/instances")
+    assert response.status_code == 405
+    assert response.headers["Allow"] == "GET, POST"
 
 
 @pytest.mark.parametrize("path", ["/", "/instance", "/instances/", "/instances/a/b/c", "/process"])

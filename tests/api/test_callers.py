@@ -1,4 +1,4 @@
-"""Who may call, and how much: keys, isolation, the minute, the month."""
+"""Callers: keys, isolation of accounts, rate limit, monthly quota."""
 
 import logging
 import time
@@ -47,14 +47,14 @@ def bad_headers():
 
 
 @pytest.mark.parametrize("case", bad_headers())
-def test_every_bad_key_gets_the_same_answer(pro, case):
+def test_every_invalid_key_gets_the_same_response(pro, case):
     reference = pro.get("/instances", headers={"Authorization": ""})
-    answer = pro.get("/instances", headers=bad_headers()[case])
-    assert (answer.status_code, answer.content) == (401, reference.content)
-    assert answer.json()["error"] == "unauthorized"
+    response = pro.get("/instances", headers=bad_headers()[case])
+    assert (response.status_code, response.content) == (401, reference.content)
+    assert response.json()["error"] == "unauthorized"
 
 
-def test_revoked_key_is_useless_once_the_cache_forgets_it(pro, monkeypatch):
+def test_revoked_key_is_rejected_after_the_cache_expires(pro, monkeypatch):
     (key,) = accounts.list_keys(pro.account_id)
     assert pro.get("/personas").status_code == 200
     accounts.revoke_key(pro.account_id, key["id"])
@@ -66,7 +66,7 @@ def test_revoked_key_is_useless_once_the_cache_forgets_it(pro, monkeypatch):
     assert pro.get("/personas").status_code == 401
 
 
-def test_a_key_shows_when_it_was_used_and_never_itself(pro, stopped_clock):
+def test_key_listing_shows_last_use_but_never_the_key(pro, stopped_clock):
     pro.get("/personas")
     (key,) = accounts.list_keys(pro.account_id)
     assert key["last_used_at"] == "2026-03-24T10:15:30Z"
@@ -75,18 +75,18 @@ def test_a_key_shows_when_it_was_used_and_never_itself(pro, stopped_clock):
 
 
 @pytest.mark.parametrize(("method", "path", "body"), INSTANCE_ROUTES)
-def test_another_accounts_instance_answers_like_one_that_never_was(pro, indie, method, path, body):
+def test_another_accounts_instance_is_indistinguishable_from_an_unknown_one(pro, indie, method, path, body):
     instance_id = pro.new_instance()
     before = pro.get(f"/instances/{instance_id}").json()
-    theirs = indie.request(method, f"/instances/{instance_id}{path}", json=body)
-    nobodys = indie.request(method, f"/instances/inst_0000000000000000{path}", json=body)
-    assert theirs.status_code == nobodys.status_code == 404
-    assert theirs.content == nobodys.content
-    assert theirs.headers["X-Monthly-Remaining"] == "100000"
+    foreign = indie.request(method, f"/instances/{instance_id}{path}", json=body)
+    unknown = indie.request(method, f"/instances/inst_0000000000000000{path}", json=body)
+    assert foreign.status_code == unknown.status_code == 404
+    assert foreign.content == unknown.content
+    assert foreign.headers["X-Monthly-Remaining"] == "100000"
     assert pro.get(f"/instances/{instance_id}").json() == before
 
 
-def test_every_endpoint_that_takes_an_id_is_among_them():
+def test_instance_routes_cover_every_endpoint_with_an_id():
     known = {(method, f"/v1/instances/{{instance_id}}{path}") for method, path, _ in INSTANCE_ROUTES}
     paths = openapi.document()["paths"]
     assert known == {(method.upper(), path) for path in paths if "instance_id" in path for method in paths[path]}
@@ -94,8 +94,8 @@ def test_every_endpoint_that_takes_an_id_is_among_them():
 
 @pytest.mark.parametrize(("method", "path", "body"), [*INSTANCE_ROUTES, ("POST", None, "test")])
 @pytest.mark.parametrize("key", [None, "one key"])
-def test_what_it_costs_to_find_out_is_the_same(pro, indie, monkeypatch, method, path, body, key):
-    """The same calls of DynamoDB with the same attributes: no clock can tell another account's instance from none."""
+def test_another_accounts_instance_causes_the_same_database_calls(pro, indie, monkeypatch, method, path, body, key):
+    """The same DynamoDB calls for both, so that timing cannot distinguish them."""
     instance_id = pro.new_instance()
     headers = {"Idempotency-Key": key} if key else {}
     if body == "test":
@@ -105,33 +105,34 @@ def test_what_it_costs_to_find_out_is_the_same(pro, indie, monkeypatch, method, 
             "responses": [{"question_id": q["id"], "selected_option_id": f"{q['id']}_a"} for q in questions],
         }
     if path is not None and method != "DELETE":
-        pro.request(method, f"/instances/{instance_id}{path}", json=body, headers=headers)  # the owner's key is another one
-    asked, call = [], store_client._call
+        # The owner's Idempotency-Key is separate from the other caller's.
+        pro.request(method, f"/instances/{instance_id}{path}", json=body, headers=headers)
+    calls, call = [], store_client._call
 
     def recorded(operation, **arguments):
-        asked.append((operation, sorted(arguments)))
+        calls.append((operation, sorted(arguments)))
         return call(operation, **arguments)
 
-    def answered(wanted):
-        asked.clear()
+    def outcome(target):
+        calls.clear()
         if path is None:
-            response = indie.post("/test/submit", json=body | {"instance_id": wanted}, headers=headers)
+            response = indie.post("/test/submit", json=body | {"instance_id": target}, headers=headers)
         else:
-            response = indie.request(method, f"/instances/{wanted}{path}", json=body, headers=headers)
-        return response.status_code, response.content, sorted(asked)
+            response = indie.request(method, f"/instances/{target}{path}", json=body, headers=headers)
+        return response.status_code, response.content, sorted(calls)
 
     monkeypatch.setattr(store_client, "_call", recorded)
     indie.get("/personas")
-    theirs, nobodys = answered(instance_id), answered("inst_0000000000000000")
-    assert theirs == nobodys
-    assert theirs[0] == 404
+    foreign, unknown = outcome(instance_id), outcome("inst_0000000000000000")
+    assert foreign == unknown
+    assert foreign[0] == 404
 
 
-def test_cycles_are_counted_for_what_was_processed_alone(pro):
+def test_only_processed_observations_count_as_cycles(pro):
     instance_id = pro.new_instance()
 
-    def remaining(answer):
-        return int(answer.headers["X-Monthly-Remaining"])
+    def remaining(response):
+        return int(response.headers["X-Monthly-Remaining"])
 
     assert remaining(pro.process(instance_id)) == 499_999
     batch = {"observations": [{"mode_target": "ORDER", "signal_strength": 0.5}] * 7}
@@ -141,7 +142,7 @@ def test_cycles_are_counted_for_what_was_processed_alone(pro):
     assert remaining(pro.get("/instances")) == 499_992
 
 
-def test_the_month_ends_and_begins_anew(edge, stopped_clock):
+def test_monthly_quota_and_its_reset(edge, stopped_clock):
     caller = Caller(edge, "pro")
     accounts.set_plan(caller.account_id, "pro", per_month=5)
     instance_id = caller.new_instance()
@@ -161,15 +162,15 @@ def test_the_month_ends_and_begins_anew(edge, stopped_clock):
     assert caller.post(path, json=three).status_code == 200
 
 
-def test_refused_and_failed_requests_count_against_the_minute(free, stopped_clock):
+def test_rejected_and_failed_requests_count_against_the_minute(free, stopped_clock):
     for _ in range(5):
         free.get("/instances/inst_0000000000000000")
         free.post("/instances", content=b"{", headers={"Content-Type": "application/json"})
-    answer = free.get("/personas")
-    assert (answer.status_code, answer.json()["error"]) == (429, "rate_limit_exceeded")
+    response = free.get("/personas")
+    assert (response.status_code, response.json()["error"]) == (429, "rate_limit_exceeded")
 
 
-def test_over_the_limit_wins_over_any_other_error(free, stopped_clock):
+def test_rate_limit_takes_precedence_over_other_errors(free, stopped_clock):
     for _ in range(10):
         free.get("/personas")
     assert free.post("/instances", json={}).status_code == 429
@@ -188,7 +189,7 @@ def test_the_usage_item_stays_small(pro, stopped_clock):
     assert usage.windows(stopped_clock.time - 60).minute in item
 
 
-def test_an_authorizer_without_a_database_answers_in_shape(pro, monkeypatch):
+def test_authorizer_without_a_database_returns_the_error_format(pro, monkeypatch):
     def silent(operation, **arguments):
         raise EndpointConnectionError(endpoint_url="http://dynamodb")
 
@@ -198,8 +199,8 @@ def test_an_authorizer_without_a_database_answers_in_shape(pro, monkeypatch):
     assert set(response.json()) >= {"error", "message", "details"}
 
 
-def test_no_key_is_logged_at_the_finest_level_either(edge, monkeypatch, no_key_in_any_log, capfd, caplog):
-    before = no_key_in_any_log.heard
+def test_no_key_is_logged_at_debug_level(edge, monkeypatch, no_key_in_any_log, capfd, caplog):
+    before = no_key_in_any_log.records_seen
     for name in (None, "botocore", "mangum", "identity-os"):
         caplog.set_level(logging.DEBUG, name)
     caller = Caller(edge, "pro")
@@ -211,5 +212,5 @@ def test_no_key_is_logged_at_the_finest_level_either(edge, monkeypatch, no_key_i
     assert caller.process(one).status_code == 500
     edge._known.clear()
     assert caller.process(one).status_code == 503
-    assert no_key_in_any_log.heard > before + 50
+    assert no_key_in_any_log.records_seen > before + 50
     assert caller.key not in str(capfd.readouterr())

@@ -1,14 +1,14 @@
-"""Each endpoint through the local edge: shapes, paging, and what changes what."""
+"""Each endpoint through the local edge: responses, paging, effects."""
 
 import pytest
 
 
 def test_health_needs_no_key(edge, pro):
-    answer = pro.get("/health", headers={"Authorization": ""})
-    assert (answer.status_code, answer.json()) == (200, {"data": {"status": "ok"}})
+    response = pro.get("/health", headers={"Authorization": ""})
+    assert (response.status_code, response.json()) == (200, {"data": {"status": "ok"}})
 
 
-def test_get_adds_how_the_instance_stands(pro):
+def test_get_includes_the_current_state(pro):
     instance_id = pro.new_instance(description="d")
     pro.process(instance_id, "STRESS_RESPONSE", 1.0)
     data = pro.get(f"/instances/{instance_id}").json()["data"]
@@ -24,8 +24,8 @@ def test_list_pages_and_sorts(pro, stopped_clock):
         stopped_clock.time += 0.001
 
     def names(**query):
-        answer = pro.get("/instances", params=query).json()
-        return [row["name"] for row in answer["data"]], answer["pagination"]
+        response = pro.get("/instances", params=query).json()
+        return [row["name"] for row in response["data"]], response["pagination"]
 
     assert names() == (["a", "c", "b"], {"limit": 20, "offset": 0, "total": 3, "has_more": False})
     assert names(order="asc")[0] == ["b", "c", "a"]
@@ -38,7 +38,7 @@ def test_list_pages_and_sorts(pro, stopped_clock):
     assert set(row) == {"id", "name", "description", "created_at", "cycle_count", "energy_level"}
 
 
-def test_update_changes_name_and_description_alone(pro):
+def test_update_changes_only_name_and_description(pro):
     instance_id = pro.new_instance(description="old")
     pro.process(instance_id)
     before = pro.get(f"/instances/{instance_id}/snapshot").json()["data"]["id"]
@@ -48,7 +48,7 @@ def test_update_changes_name_and_description_alone(pro):
     assert pro.get("/instances", params={"sort": "name"}).json()["data"][0]["name"] == "B"
 
 
-def test_delete_is_seen_at_once_and_gives_the_place_back(free):
+def test_delete_takes_effect_at_once_and_frees_the_instance_limit(free):
     ids = [free.new_instance() for _ in range(3)]
     refused = free.post("/instances", json={"name": "fourth"})
     assert (refused.status_code, refused.json()["error"]) == (403, "instance_limit_reached")
@@ -59,7 +59,7 @@ def test_delete_is_seen_at_once_and_gives_the_place_back(free):
     assert free.post("/instances", json={"name": "fourth"}).status_code == 201
 
 
-def test_snapshot_and_contract_read_what_process_answered(pro):
+def test_snapshot_and_contract_equal_the_process_response(pro):
     instance_id = pro.new_instance()
     processed = pro.process(instance_id, "STRESS_RESPONSE", 0.95).json()["data"]
     snapshot = pro.get(f"/instances/{instance_id}/snapshot").json()["data"]
@@ -147,7 +147,7 @@ def test_a_batch_with_full_contexts_is_stored_whole(pro):
     assert all(row["context"] == context for row in rows)
 
 
-def test_a_history_page_fits_into_an_answer_and_loses_no_row(pro):
+def test_history_page_fits_into_a_response_and_loses_no_row(pro):
     instance_id = pro.new_instance()
     body = {"observations": [{"mode_target": "ORDER", "signal_strength": 0.5, "context": {"text": "x" * 8000}}] * 100}
     for _ in range(8):
@@ -162,7 +162,7 @@ def test_a_history_page_fits_into_an_answer_and_loses_no_row(pro):
     assert seqs == list(range(800, 0, -1))
 
 
-def test_timestamps_are_kept_in_utc(pro, stopped_clock):
+def test_timestamps_are_stored_in_utc(pro, stopped_clock):
     instance_id = pro.new_instance()
     pro.process(instance_id, timestamp="2026-03-24T12:00:00.5+02:00")
     pro.process(instance_id)
@@ -177,8 +177,8 @@ def test_drift_pages_and_filters(pro):
     pro.post(f"/instances/{instance_id}/process/batch", json={"observations": calm + loud})
 
     def page(**query):
-        answer = pro.get(f"/instances/{instance_id}/drift", params=query).json()
-        return answer["data"], answer["pagination"]["total"]
+        response = pro.get(f"/instances/{instance_id}/drift", params=query).json()
+        return response["data"], response["pagination"]["total"]
 
     rows, total = page()
     assert total == len(rows) > 20
@@ -236,7 +236,7 @@ def test_personas(pro):
     assert (one["name"], one["archetype"], one["dominant_modes"]) == ("The Guardian", "protective", ["Order", "Identity"])
 
 
-def test_simulate_answers_as_process_would_and_leaves_no_trace(pro):
+def test_simulate_equals_process_and_stores_nothing(pro):
     instance_id = pro.new_instance()
     pro.process(instance_id)
     one = {"mode_target": "STRESS_RESPONSE", "signal_strength": 0.9}
@@ -255,9 +255,9 @@ def test_simulate_answers_as_process_would_and_leaves_no_trace(pro):
     assert everything() == before
     assert pro.get("/personas").headers["X-Monthly-Remaining"] == remaining
 
-    twin = pro.new_instance()
-    pro.process(twin)
-    real = pro.post(f"/instances/{twin}/process/batch", json=many).json()
+    reference = pro.new_instance()
+    pro.process(reference)
+    real = pro.post(f"/instances/{reference}/process/batch", json=many).json()
     real["data"]["snapshot"]["instance_id"] = instance_id
     assert simulated[1] == real
     assert simulated[2]["data"]["states"][-1] == {k: v for k, v in real["data"].items() if k != "processed_count"}
@@ -281,7 +281,7 @@ def test_goals_are_assessed(pro):
     assert pro.post(path, json={"complexity": "huge"}).json()["details"] == {"field": "complexity", "reason": "unknown_value"}
 
 
-def test_a_contract_explains_itself_when_asked(pro):
+def test_contract_explanation(pro):
     instance_id = pro.new_instance()
     for _ in range(2):
         pro.process(instance_id, "STRESS_RESPONSE", 0.9)

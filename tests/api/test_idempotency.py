@@ -1,4 +1,4 @@
-"""Idempotency-Key: a POST that its caller named is done once, whoever asks again, and how often."""
+"""Idempotency-Key: a POST with a key is executed once, however often it is retried."""
 
 import json
 import threading
@@ -13,7 +13,7 @@ from tests.conftest import EVENTS, Caller
 OBSERVATION = {"mode_target": "ORDER", "signal_strength": 0.6}
 SUBMITTED = json.loads(json.loads((EVENTS / "testing_submit.json").read_text())["body"])
 RETEST = {"version": SUBMITTED["version"], "responses": SUBMITTED["responses"]}
-#: Every POST: path, body, another body.
+#: Every POST: path, body, a different body.
 POSTS = [
     ("/instances", {"name": "Aria"}, {"name": "Other"}),
     ("/instances/{id}/process", OBSERVATION, OBSERVATION | {"signal_strength": 0.7}),
@@ -42,40 +42,40 @@ def post(caller, path, body, instance_id, key="k-1"):
 
 
 def everything(caller):
-    """All that the account has, without the counts of minutes."""
+    """All items of the account except its usage counters."""
     items = [item for item in store_client.scan(()) if caller.account_id in item["PK"] and item["SK"] != "USAGE"]
     return sorted(items, key=lambda item: (item["PK"], item["SK"]))
 
 
 @pytest.mark.parametrize(("path", "body", "other"), POSTS, ids=IDS)
-def test_the_same_request_gets_the_same_answer_and_changes_nothing(pro, instance_id, path, body, other):
+def test_retried_request_gets_the_stored_response_and_changes_nothing(pro, instance_id, path, body, other):
     first = post(pro, path, body, instance_id)
     assert first.status_code in (200, 201), first.text
     assert "Idempotent-Replayed" not in first.headers
-    before, left = everything(pro), cycles_left(pro)
+    before, remaining = everything(pro), cycles_left(pro)
     for _ in range(2):
         again = post(pro, path, body, instance_id)
         assert (again.status_code, again.content) == (first.status_code, first.content)
         assert again.headers["Idempotent-Replayed"] == "true"
         assert again.headers["Content-Type"] == "application/json"
     assert everything(pro) == before
-    assert cycles_left(pro) == left
+    assert cycles_left(pro) == remaining
 
     refused = post(pro, path, other, instance_id)
     assert (refused.status_code, refused.json()["error"]) == (409, "conflict")
     assert everything(pro) == before
-    assert cycles_left(pro) == left
+    assert cycles_left(pro) == remaining
     assert post(pro, path, other, instance_id, key="k-2").status_code == first.status_code
 
 
 def test_a_key_is_for_one_route_of_one_instance_of_one_account(pro, indie, instance_id):
     assert post(pro, "/instances/{id}/process", OBSERVATION, instance_id).status_code == 200
     assert post(pro, "/instances/{id}/simulate", OBSERVATION, instance_id).status_code == 409
-    theirs = indie.new_instance()
-    assert "Idempotent-Replayed" not in post(indie, "/instances/{id}/process", OBSERVATION, theirs).headers
+    other_instance = indie.new_instance()
+    assert "Idempotent-Replayed" not in post(indie, "/instances/{id}/process", OBSERVATION, other_instance).headers
 
 
-def test_white_space_and_order_are_not_another_body(pro, instance_id):
+def test_white_space_and_key_order_do_not_change_the_fingerprint(pro, instance_id):
     path, headers = f"/instances/{instance_id}/process", {"Idempotency-Key": "k", "Content-Type": "application/json"}
     first = pro.post(path, content=b'{"mode_target": "ORDER", "signal_strength": 0.60}', headers=headers)
     again = pro.post(path, content=b'{"signal_strength":0.6,"mode_target":"ORDER"}', headers=headers)
@@ -83,7 +83,7 @@ def test_white_space_and_order_are_not_another_body(pro, instance_id):
     assert again.content == first.content
 
 
-def test_after_a_day_the_key_is_free(pro, instance_id, stopped_clock):
+def test_key_can_be_reused_after_a_day(pro, instance_id, stopped_clock):
     path = f"/instances/{instance_id}/process"
     headers = {"Idempotency-Key": "k"}
     pro.post(path, json=OBSERVATION, headers=headers)
@@ -101,7 +101,7 @@ def test_records_expire_by_ttl(pro, instance_id, stopped_clock):
     assert "k-1" not in json.dumps(record)
 
 
-def test_what_was_refused_is_not_kept(pro, instance_id):
+def test_rejected_requests_are_not_stored(pro, instance_id):
     path = f"/instances/{instance_id}/process"
     assert pro.post(path, json={"mode_target": "ORDER"}, headers={"Idempotency-Key": "k"}).status_code == 400
     assert (
@@ -112,7 +112,7 @@ def test_what_was_refused_is_not_kept(pro, instance_id):
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256, "tab\tkey", "caf\xe9"])
-def test_keys_that_cannot_be(pro, instance_id, key):
+def test_invalid_idempotency_keys(pro, instance_id, key):
     response = pro.post(
         f"/instances/{instance_id}/process", json=OBSERVATION, headers={"Idempotency-Key": key.encode("latin-1")}
     )
@@ -120,7 +120,7 @@ def test_keys_that_cannot_be(pro, instance_id, key):
     assert pro.get(f"/instances/{instance_id}").json()["data"]["cycle_count"] == 0
 
 
-def test_an_answer_is_given_again_when_the_month_is_used_up(edge, stopped_clock):
+def test_replay_works_when_the_monthly_quota_is_used_up(edge, stopped_clock):
     from identity_service.store import accounts
 
     caller = Caller(edge, "free")
@@ -138,44 +138,46 @@ def test_an_answer_is_given_again_when_the_month_is_used_up(edge, stopped_clock)
 
 
 @pytest.mark.parametrize(("path", "body", "other"), POSTS, ids=IDS)
-def test_a_twin_that_comes_between_reading_and_writing_changes_nothing_more(pro, instance_id, path, body, other, monkeypatch):
-    call, twin = store_client._call, []
+def test_duplicate_between_read_and_commit_changes_nothing(pro, instance_id, path, body, other, monkeypatch):
+    call, duplicate = store_client._call, []
 
-    def twinned(operation, **arguments):
+    def with_duplicate(operation, **arguments):
         commits = operation == "transact_write_items" or (operation == "put_item" and "IDEM#" in str(arguments["Item"]))
-        if commits and not twin:
-            twin.append(None)
+        if commits and not duplicate:
+            duplicate.append(None)
             with ThreadPoolExecutor(1) as beside:
-                twin[0] = beside.submit(post, pro, path, body, instance_id).result()
+                duplicate[0] = beside.submit(post, pro, path, body, instance_id).result()
         return call(operation, **arguments)
 
-    monkeypatch.setattr(store_client, "_call", twinned)
+    monkeypatch.setattr(store_client, "_call", with_duplicate)
     late = post(pro, path, body, instance_id)
     monkeypatch.setattr(store_client, "_call", call)
-    assert twin[0].status_code in (200, 201)
-    assert (late.status_code, late.content) == (twin[0].status_code, twin[0].content)
+    assert duplicate[0].status_code in (200, 201)
+    assert (late.status_code, late.content) == (duplicate[0].status_code, duplicate[0].content)
     assert late.headers["Idempotent-Replayed"] == "true"
     assert len([item for item in everything(pro) if item["SK"].startswith("IDEM#")]) == 1
 
 
-def test_many_twins_at_once_are_one_cycle(pro, instance_id):
-    # Threads on the handlers; the embedded table serialises their calls, not their requests.
+def test_concurrent_duplicates_are_one_cycle(pro, instance_id):
+    # Threads call the use case; the embedded table serialises database calls, not whole requests.
     from identity_service.cycles import process
     from identity_service.limits import Meter
     from identity_service.principal import Principal
     from identity_service.request_models import ObservationRequest
     from identity_service.store.idempotency import IdempotencyRecord, Replayed
 
-    who = Principal(pro.account_id, "pro", "key_x", 100_000, 1_000_000)
+    principal = Principal(pro.account_id, "pro", "key_x", 100_000, 1_000_000)
     gate = threading.Barrier(8)
 
     def one(_):
         gate.wait()
-        claim = IdempotencyRecord(instances.partition(pro.account_id, instance_id), "k", "same", 1_774_347_330.0)
+        idempotency = IdempotencyRecord(instances.partition(pro.account_id, instance_id), "k", "same", 1_774_347_330.0)
         try:
-            return process(Meter(who), instance_id, [ObservationRequest(**OBSERVATION)], lambda steps: b"answer", claim)
-        except Replayed as repeated:
-            return repeated.body
+            return process(
+                Meter(principal), instance_id, [ObservationRequest(**OBSERVATION)], lambda steps: b"answer", idempotency
+            )
+        except Replayed as replayed:
+            return replayed.body
 
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(one, range(8))) == [b"answer"] * 8

@@ -1,4 +1,4 @@
-"""The functions as Lambda calls them: one API Gateway event an endpoint, through the handlers and Mangum."""
+"""The functions as Lambda calls them: one API Gateway event per endpoint, through the handlers and Mangum."""
 
 import json
 from importlib import import_module
@@ -15,19 +15,19 @@ ENDPOINTS = sorted(path.stem for path in EVENTS.glob("*.json") if path.stem not 
 
 def call(name, event):
     handler = import_module(f"functions.{name.split('_')[0]}.app").handler
-    answer = handler(event, None)
-    return answer["statusCode"], answer.get("headers", {}), json.loads(answer["body"])
+    response = handler(event, None)
+    return response["statusCode"], response.get("headers", {}), json.loads(response["body"])
 
 
 def described(event, status):
-    """The shape that the OpenAPI document promises for this answer; it refuses fields that it does not name."""
+    """The response model in the OpenAPI document for this response; it rejects additional fields."""
     operation = openapi.document()["paths"][event["resource"]][event["httpMethod"].lower()]
     reference = operation["responses"][str(status)]["content"]["application/json"]["schema"]["$ref"]
     return response_models.RESPONSES[reference.rpartition("/")[2]]
 
 
 @pytest.mark.parametrize("name", ENDPOINTS)
-def test_each_event_gets_its_answer(name, pro):
+def test_each_event_gets_a_valid_response(name, pro):
     instance_id = pro.new_instance()
     event = lambda_event(name, pro.account_id, instance_id=instance_id)
     status, headers, body = call(name, event)
@@ -59,7 +59,7 @@ def test_every_route_is_in_the_template_and_the_other_way_round():
 
 
 @pytest.mark.parametrize("name", [name for name in ENDPOINTS if name != "health"])
-def test_without_a_principal_there_is_no_answer_but_401(name, table):
+def test_without_a_principal_every_endpoint_returns_401(name, table):
     event = lambda_event(name)
     del event["requestContext"]["authorizer"]
     status, _, body = call(name, event)
@@ -71,23 +71,23 @@ def authorize(key):
     return import_module("functions.authorizer.app").handler(event, None)
 
 
-def test_authorizer_answers_a_principal_for_the_whole_stage(pro):
-    answer = authorize(pro.key)
-    assert answer["principalId"] == answer["context"]["account_id"] == pro.account_id
-    assert answer["context"] | {"account_id": "", "key_id": ""} == {
+def test_authorizer_returns_a_policy_for_the_whole_stage(pro):
+    response = authorize(pro.key)
+    assert response["principalId"] == response["context"]["account_id"] == pro.account_id
+    assert response["context"] | {"account_id": "", "key_id": ""} == {
         "account_id": "", "key_id": "", "plan": "pro", "per_minute": "300", "per_month": "500000",
     }  # fmt: skip
-    assert answer["policyDocument"]["Statement"][0]["Resource"].endswith(":a1b2c3d4e5/dev/*")
-    assert answer["usageIdentifierKey"].isalnum()
+    assert response["policyDocument"]["Statement"][0]["Resource"].endswith(":a1b2c3d4e5/dev/*")
+    assert response["usageIdentifierKey"].isalnum()
 
 
 @pytest.mark.parametrize("key", ["", "idos_sk_", "x", new_key()])
-def test_authorizer_raises_the_word_that_means_401(table, key):
+def test_authorizer_raises_unauthorized(table, key):
     with pytest.raises(Exception, match=r"^Unauthorized$"):
         authorize(key)
 
 
-def test_every_reference_in_the_openapi_document_leads_somewhere():
+def test_every_reference_in_the_openapi_document_resolves():
     document = openapi.document()
     schemas = document["components"]["schemas"]
 
@@ -106,5 +106,5 @@ def test_every_reference_in_the_openapi_document_leads_somewhere():
         assert shape.get("$ref") != f"#/components/schemas/{name}", name
 
 
-def test_openapi_document_is_the_committed_one():
+def test_committed_openapi_document_is_current():
     assert (template.ROOT / "docs" / "openapi.json").read_text() == openapi.text(), "run: make openapi"

@@ -1,4 +1,4 @@
-"""`python -m local` as a process of its own: starts, answers, stops, and says in one line what is wrong."""
+"""`python -m local` as a separate process: start, requests, stop, and one-line error messages."""
 
 import json
 import os
@@ -33,7 +33,7 @@ def start(**environment):
 
 
 def welcome(process):
-    """What it says until it serves."""
+    """The output at startup."""
     lines = []
     while not lines or '"name": "Aria"' not in lines[-1]:
         lines.append(process.stdout.readline())
@@ -51,7 +51,7 @@ def stops(process, how):
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    """A folder of its own: the tests must not touch the keys of a server that somebody is using."""
+    """A temporary data folder, so that the tests do not touch the keys of a running server."""
     return tmp_path_factory.mktemp("local")
 
 
@@ -71,7 +71,7 @@ def server(data):
     stops(process, signal.SIGINT)
 
 
-def test_keys_on_the_screen_are_those_in_the_file_and_work(server, data):
+def test_printed_keys_are_stored_and_valid(server, data):
     base, screen = server
     shown = dict(re.findall(r"(free|indie|pro|enterprise) +(idos_sk_\w+)", screen))
     assert list(shown) == ["free", "indie", "pro", "enterprise"]
@@ -80,19 +80,19 @@ def test_keys_on_the_screen_are_those_in_the_file_and_work(server, data):
     assert path.stat().st_mode & 0o077 == 0
     limits = {}
     for plan, key in shown.items():
-        answer = httpx.get(f"{base}/v1/personas", headers={"Authorization": f"Bearer {key}"})
-        limits[plan] = answer.headers["X-RateLimit-Limit"]
+        response = httpx.get(f"{base}/v1/personas", headers={"Authorization": f"Bearer {key}"})
+        limits[plan] = response.headers["X-RateLimit-Limit"]
     assert limits == {"free": "10", "indie": "60", "pro": "300", "enterprise": "100000"}
 
 
-def test_the_command_on_the_screen_works_when_pasted(server):
+def test_printed_curl_command_works(server):
     _, screen = server
     command = screen[screen.index("curl") :].replace("http://localhost", "-s http://127.0.0.1")
     done = subprocess.run(command, shell=True, capture_output=True, text=True)
     assert json.loads(done.stdout)["data"]["name"] == "Aria"
 
 
-def test_docs_are_served_from_here_alone(server):
+def test_docs_load_all_assets_locally(server):
     base, _ = server
     for page in ("/docs", "/redoc"):
         html = httpx.get(base + page).text
@@ -104,7 +104,7 @@ def test_docs_are_served_from_here_alone(server):
     assert httpx.get(f"{base}/nothing").json()["error"] == "not_found"
 
 
-def test_a_keep_alive_connection_survives_a_body_that_is_too_large(server):
+def test_keep_alive_connection_survives_a_too_large_body(server):
     base, screen = server
     key = re.search(r"idos_sk_\w+", screen[screen.index("enterprise") :]).group()
     with httpx.Client(base_url=base, headers={"Authorization": f"Bearer {key}"}) as client:
@@ -114,7 +114,7 @@ def test_a_keep_alive_connection_survives_a_body_that_is_too_large(server):
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-def test_stopping_it_undoes_what_it_started(how, data):
+def test_server_stops_cleanly(how, data):
     process = start(PORT=str(free_port()), PYTHONUNBUFFERED="1", IDENTITY_OS_LOCAL=str(data))
     welcome(process)
     stops(process, how)
@@ -128,7 +128,7 @@ def test_stopping_it_undoes_what_it_started(how, data):
         ({"DYNAMODB": "http://127.0.0.1:9"}, "no DynamoDB answers at http://127.0.0.1:9"),
     ],
 )
-def test_a_wrong_setting_is_one_line(environment, says):
+def test_invalid_setting_prints_one_line(environment, says):
     process = start(**{"PORT": str(free_port())} | environment)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 1
@@ -136,7 +136,7 @@ def test_a_wrong_setting_is_one_line(environment, says):
     assert len(err.strip().splitlines()) == 1
 
 
-def test_a_taken_port_is_one_line():
+def test_port_in_use_prints_one_line():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()

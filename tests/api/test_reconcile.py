@@ -1,4 +1,4 @@
-"""Cycles that were reserved and never processed: found, given back, once, and never a cycle more."""
+"""`usage check`: finds cycles that were reserved and never processed, and gives back exactly those."""
 
 import pytest
 
@@ -29,13 +29,13 @@ def found(caller, wait=lambda: None):
     return reconcile.find([caller.account_id], at(), wait)[0]
 
 
-def test_what_a_dead_request_reserved_is_given_back_once(pro, capsys):
+def test_cycles_reserved_by_a_crashed_request_are_given_back_once(pro, capsys):
     one, other = pro.new_instance(), pro.new_instance("Other")
     for _ in range(3):
         pro.process(one)
     pro.process(other)
     pro.delete(f"/instances/{other}")
-    usage.count(pro.account_id, at(), 7, MANY, MANY)  # and then it died
+    usage.count(pro.account_id, at(), 7, MANY, MANY)  # and then the process crashes
     words = ["usage", "check", pro.account_id, "--wait", "0"]
     assert main([*words, "--dry-run"]) == 1
     assert counted(pro) == 11
@@ -46,7 +46,7 @@ def test_what_a_dead_request_reserved_is_given_back_once(pro, capsys):
     assert counted(pro) == 4
 
 
-def test_what_happens_during_the_wait_is_not_lost(pro):
+def test_requests_during_the_wait_are_not_counted_as_lost(pro):
     one = pro.new_instance()
     pro.process(one)
     usage.count(pro.account_id, at(), 5, MANY, MANY)
@@ -55,7 +55,7 @@ def test_what_happens_during_the_wait_is_not_lost(pro):
         pro.process(one)
         usage.count(pro.account_id, at(), 2, MANY, MANY)
         usage.release(pro.account_id, at(), 2)
-        usage.count(pro.account_id, at(), 3, MANY, MANY)  # still under way
+        usage.count(pro.account_id, at(), 3, MANY, MANY)  # still in flight
 
     finding = found(pro, meanwhile)
     assert finding.lost <= 5
@@ -74,7 +74,7 @@ def test_two_checks_at_once_give_back_once(pro, capsys):
     assert counted(pro) == 0
 
 
-def test_a_deletion_during_the_check_is_counted(pro, monkeypatch):
+def test_deletion_during_the_check_is_handled(pro, monkeypatch):
     one = pro.new_instance()
     for _ in range(3):
         pro.process(one)
@@ -102,13 +102,13 @@ def test_all_accounts_and_an_unknown_one(pro, free, capsys):
     assert "no account acct_x" in capsys.readouterr().err
 
 
-def test_a_count_without_an_answer_is_not_sent_again(pro, monkeypatch):
+def test_counter_update_is_not_retried_after_a_timeout(pro, monkeypatch):
     one = pro.new_instance()
     client = FaultyClient(store_client.client())
     client.arm({1: "silent after"})
     with monkeypatch.context() as patched:
         patched.setattr(store_client, "client", lambda: client)
-        patched.setattr(limits, "_beside", InOrder())
+        patched.setattr(limits, "_executor", InOrder())
         assert pro.process(one).status_code == 503
     assert counted(pro) == 1
     reconcile.repair(found(pro), at())

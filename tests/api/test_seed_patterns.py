@@ -1,4 +1,4 @@
-"""What the seed shows, word for word, through the local edge."""
+"""The documented usage patterns, through the local edge."""
 
 import pytest
 
@@ -61,14 +61,14 @@ def test_R1_over_http(pro):
     instance_id = pro.new_instance()
     answers = [pro.process(instance_id, "EXPLORATION", 0.7)]
     answers += [pro.process(instance_id, "STRESS_RESPONSE", 0.9) for _ in range(5)]
-    contracts = [answer.json()["data"]["contract"] for answer in answers]
+    contracts = [response.json()["data"]["contract"] for response in answers]
     assert [c["stress_state"] for c in contracts] == ["LOW", "MED", "HIGH", "HIGH", "HIGH", "HIGH"]
     assert [round(c["energy_level"], 2) for c in contracts] == [0.90, 1.00, 1.00, 0.87, 0.74, 0.61]
 
 
-def test_rate_limit_answer(free, stopped_clock):
+def test_rate_limit_response(free, stopped_clock):
     answers = [free.get("/personas") for _ in range(11)]
-    assert [answer.status_code for answer in answers] == [200] * 10 + [429]
+    assert [response.status_code for response in answers] == [200] * 10 + [429]
     refused = answers[-1]
     assert refused.json()["error"] == "rate_limit_exceeded"
     assert refused.json()["retry_after"] == 30
@@ -79,7 +79,7 @@ def test_rate_limit_answer(free, stopped_clock):
 
 
 @pytest.mark.parametrize("path", ["/instances", "/personas", "/test/questions"])
-def test_every_answer_has_its_headers(pro, path, stopped_clock):
+def test_every_response_has_the_headers(pro, path, stopped_clock):
     first, second = pro.get(path), pro.get(path)
     assert first.headers["X-Request-Id"] != second.headers["X-Request-Id"]
     assert second.headers["X-RateLimit-Limit"] == "300"

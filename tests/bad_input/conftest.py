@@ -1,3 +1,3 @@
-"""What pytest leaves alone."""
+"""Files that pytest does not collect."""
 
-collect_ignore = ["schemathesis_hooks.py"]  # schemathesis loads it, from a virtual environment of its own
+collect_ignore = ["schemathesis_hooks.py"]  # loaded by schemathesis, in its own virtual environment

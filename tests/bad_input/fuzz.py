@@ -1,4 +1,4 @@
-"""Bodies, headers and paths that no friendly client sends: answered in the API's shape, no 5xx, nothing half written."""
+"""A fuzzer of bodies, headers and paths: every response has the API's format, none is a 5xx, no partial writes."""
 
 import asyncio
 import json
@@ -16,7 +16,7 @@ BODIES = {
     "/goals/assess": {"complexity": "low", "required_modes": ["ORDER"]},
     "/reset": {"mode": "initial"},
 }
-#: JSON texts in place of a value: what is no JSON at all, and what is but should not be.
+#: JSON texts to replace a value: invalid JSON, and valid but unacceptable values.
 VALUES = (
     "NaN", "Infinity", "-Infinity", "1e999", "-1e999", "1e-999", "-0.0", "1" + "0" * 400, "1" * 5000, "-" + "9" * 30,
     "0.1000000000000000055511151231257827021181583404541015625", "01", "1.", ".5", "+1", "0x10", "null", "true", "[]", "{}",
@@ -46,15 +46,15 @@ STATUSES = {200, 201, 400, 401, 403, 404, 405, 409, 413, 415}
 
 
 def spoiled(chance, body):
-    """A body's text with one value, key or byte that should not be there."""
+    """A body's text with one bad value, key or byte."""
     text = json.dumps(body)
     match chance.randrange(9):
         case 0:
             places = list(_nodes(body))
             owner, name = chance.choice(places)
-            kept, owner[name] = owner[name], "@@"
+            original, owner[name] = owner[name], "@@"
             text = json.dumps(body).replace('"@@"', chance.choice(VALUES))
-            owner[name] = kept
+            owner[name] = original
         case 1:
             text = text[: chance.randrange(len(text))]
         case 2:
@@ -69,7 +69,7 @@ def spoiled(chance, body):
             data = {"observations": [OBSERVATION | {"context": {"t": "x" * chance.choice((8184, 8185, 9000))}}]}
             text = json.dumps(data if chance.random() < 0.5 else data["observations"][0])
         case _:
-            # Stored and never computed on: whatever JSON can carry must come back whole.
+            # A context is stored unchanged: any JSON value must come back as it was sent.
             text = json.dumps(OBSERVATION | {"context": {"v": "@@"}}).replace('"@@"', chance.choice(VALUES))
     data = text.encode("utf-8", "surrogatepass")
     return chance.choice(
@@ -85,7 +85,7 @@ def _nodes(value):
 
 
 def fuzz(caller, edge, cases, seed=0):
-    """So many bad requests; the figures. AssertionError at the first answer that is not as it should be."""
+    """Send this many bad requests and return the figures. AssertionError at the first wrong response."""
     chance, figures = random.Random(seed), Counter()
     one = caller.new_instance()
     for number in range(cases):
@@ -102,13 +102,13 @@ def fuzz(caller, edge, cases, seed=0):
             assert set(answer) >= {"error", "message", "details"}, sent
             assert set(answer) <= {"error", "message", "details", "missing_questions", "retry_after"}, sent
             assert not any(word in body for word in ("Traceback", "pydantic", "botocore")), (body[:300], sent)
-    # What was accepted was stored whole: it can be read, replayed and exported.
+    # Accepted requests are stored completely: they can be read and replayed.
     history = caller.get(f"/instances/{one}/history?limit=1000").json()
-    standing = caller.get(f"/instances/{one}").json()["data"]
-    assert history["pagination"]["total"] == standing["cycle_count"]
+    instance = caller.get(f"/instances/{one}").json()["data"]
+    assert history["pagination"]["total"] == instance["cycle_count"]
     verdict = caller.get(f"/instances/{one}/audit/verify").json()["data"]
     assert verdict["verified"] is True, verdict
-    figures["accepted and processed"] = standing["cycle_count"]
+    figures["accepted and processed"] = instance["cycle_count"]
     return figures
 
 
@@ -123,7 +123,7 @@ def _spoiled(chance, caller, one):
 
 
 def _strange(chance, caller, edge, one):
-    """Past httpx, which would put paths and methods right: the scope that a server makes of what came over the wire."""
+    """A request without httpx, which would normalise paths and methods: a raw ASGI scope."""
     method, path = chance.choice(METHODS), chance.choice(PATHS)
     if chance.random() < 0.5:
         path = f"/v1/instances/{one}" + chance.choice(("", "/snapshot", "/history", "/drift", "/contract", "/audit", "/x"))

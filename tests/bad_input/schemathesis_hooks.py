@@ -1,7 +1,7 @@
-"""Loaded by schemathesis, see tests/reliability.py. Every request under a key has a key of its own.
+"""Loaded by schemathesis, see tests/reliability.py. Gives every request with an Idempotency-Key a unique key.
 
-Two that share one are one request by intent, and the second gets the first one's answer, be its instance deleted meanwhile;
-tests/api/test_idempotency.py is about that.
+With a shared key the second request would get the first one's stored response, even after its instance was deleted.
+tests/api/test_idempotency.py tests that.
 """
 
 from uuid import uuid4
@@ -11,7 +11,7 @@ import schemathesis
 
 @schemathesis.hook
 def before_call(context, case, kwargs):
-    # The coverage phase tries the header's own limits, one value at a time.
+    # The coverage phase tests the header's limits, one value at a time.
     if (
         case.meta.phase.name.value != "coverage"
         and case.headers

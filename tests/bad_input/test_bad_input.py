@@ -1,4 +1,4 @@
-"""Bad input of every kind; `make reliability` tries more, schemathesis among it."""
+"""Bad input of every kind; `make reliability` runs more, including schemathesis."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from tests.conftest import Caller
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_whatever_comes_the_answer_has_the_apis_shape(edge, seed):
+def test_fuzzed_requests_get_valid_responses(edge, seed):
     figures = fuzz(Caller(edge, "enterprise"), edge, 400, seed)
     assert figures["inputs"] == 400
     assert figures["answered 400"] > 100
@@ -18,7 +18,7 @@ def test_whatever_comes_the_answer_has_the_apis_shape(edge, seed):
     ("value", "field", "reason"),
     [("1e999", "context", "out_of_range"), ("NaN", "body", "malformed_json"), ("1" * 5000, "body", "malformed_json")],
 )
-def test_a_number_that_json_cannot_carry_back(pro, value, field, reason):
+def test_a_number_that_json_cannot_represent(pro, value, field, reason):
     one = pro.new_instance()
     body = '{"mode_target": "ORDER", "signal_strength": 0.5, "context": {"deep": [' + value + "]}}"
     response = pro.post(f"/instances/{one}/process", content=body, headers={"Content-Type": "application/json"})
@@ -28,7 +28,7 @@ def test_a_number_that_json_cannot_carry_back(pro, value, field, reason):
 
 
 @pytest.mark.parametrize("body", ["[" * 100_000, "[]", "null", "", "NaN", '{"observations": [1]}', '"\\ud800"'])
-def test_a_batch_as_client_0_9_sends_it_is_refused_in_its_shape(pro, body):
+def test_invalid_batch_of_client_0_9_gets_its_error_format(pro, body):
     path = f"/instances/{pro.new_instance()}/process/batch?include_intermediate=true"
     response = pro.post(path, content=body, headers={"Identity-OS-Version": "0.9", "Content-Type": "application/json"})
     assert response.status_code == 422
@@ -36,9 +36,9 @@ def test_a_batch_as_client_0_9_sends_it_is_refused_in_its_shape(pro, body):
 
 
 @pytest.mark.parametrize(("extra", "status"), [(0, 200), (1, 400)])
-def test_a_context_of_8_kb_exactly_and_one_byte_more(pro, extra, status):
+def test_context_size_limit_in_bytes(pro, extra, status):
     one = pro.new_instance()
-    # {"é":"..."} is 9 bytes and the text.
+    # {"é":"..."} has 9 bytes besides the text.
     context = {"é": "x" * (8_192 - 9 + extra)}
     response = pro.process(one, context=context)
     assert response.status_code == status

@@ -1,7 +1,7 @@
 """`make e2e`: the template's functions in Lambda containers, served by `sam local start-api`, with DynamoDB Local behind.
 
-Builds, calls every endpoint over HTTP with good and bad keys, then runs each file of events/ through `sam local invoke`. Prints
-one line a check; exit code 1 when any of them failed. Where there is no container engine or no Java it says so and skips.
+Builds, calls every endpoint over HTTP with valid and invalid keys, then runs each file of events/ with `sam local invoke`.
+Prints one line per check; exit code 1 when a check failed. Skips with a notice without a container engine or Java.
 """
 
 import json
@@ -34,12 +34,12 @@ failures = 0
 
 
 def main() -> int:
-    """Run all of it; the exit code."""
+    """Run everything and return the exit code."""
     engine = _engine()
     if engine is None:
-        return _skip("no container engine answers (Docker, or podman with DOCKER_HOST at its socket)")
+        return _skip("no container engine is running (Docker, or podman with DOCKER_HOST set to its socket)")
     if shutil.which("java") is None:
-        return _skip("there is no Java for DynamoDB Local")
+        return _skip("DynamoDB Local needs Java")
     runtime, pulling = _runtime()
     host = "host.containers.internal" if engine == "podman" else "host.docker.internal"
     print(f"engine {engine}, {runtime} on {ARCHITECTURE}", flush=True)
@@ -63,7 +63,7 @@ def _skip(why: str) -> int:
 
 
 def _engine() -> str | None:
-    """Which container engine answers: docker, podman, or none. Asked the way that SAM CLI asks."""
+    """The running container engine: docker, podman or None. Detected as SAM CLI detects it."""
     ask = "import docker; print(docker.from_env().version()['Components'][0]['Name'].lower())"
     done = subprocess.run([SAM / "python", "-c", ask], capture_output=True, text=True)
     if done.returncode:
@@ -72,7 +72,7 @@ def _engine() -> str | None:
 
 
 def _runtime() -> tuple[str, bool]:
-    """The functions' Python, and whether its image is to be pulled: the template's, unless only another one is here."""
+    """The functions' Python version, and whether to pull its image. The template's, unless only another image exists."""
     parameter = template.load()["Parameters"]["Runtime"]
     ask = "import docker; print('\\n'.join(tag for image in docker.from_env().images.list() for tag in image.tags))"
     tags = subprocess.run([SAM / "python", "-c", ask], capture_output=True, text=True, check=True).stdout.split()
@@ -84,7 +84,7 @@ def _runtime() -> tuple[str, bool]:
 
 @contextmanager
 def _table(folder: Path) -> Iterator[str]:
-    """A DynamoDB Local with an empty table and the purge on its stream; its address."""
+    """DynamoDB Local with an empty table and the purge on its stream; yields its address."""
     dynamodb.DATA = folder
     # SAM CLI resolves !Ref Table to the resource's own name.
     os.environ["IDENTITY_OS_TABLE"] = "Table"
@@ -94,7 +94,7 @@ def _table(folder: Path) -> Iterator[str]:
 
 @contextmanager
 def _api(options: list[str], folder: Path) -> Iterator[str]:
-    """`sam local start-api`, ready to answer; its base URL."""
+    """A running `sam local start-api`; yields its base URL."""
     port = dynamodb.free_port(8000)
     command = [SAM / "sam", "local", "start-api", "--port", str(port), "--warm-containers", "LAZY", *options]
     log = folder / "start-api.log"
@@ -122,7 +122,7 @@ def _api(options: list[str], folder: Path) -> Iterator[str]:
 
 
 def _environment() -> dict[str, str]:
-    """For SAM CLI, which lets a variable of its own environment win over the function's of the same name."""
+    """The environment for SAM CLI, whose own variables would override those of the functions."""
     return {name: value for name, value in os.environ.items() if not name.startswith("AWS_ENDPOINT_URL")}
 
 
@@ -156,23 +156,23 @@ def _over_http(base: str) -> None:
             response = client.request(verb, path, json=body)
             _check(f"{verb} {path}", response.status_code, 200, "data" in response.json())
         cycles = client.get(at).json()["data"]["cycle_count"]
-        _check("4 observations are 4 cycles", cycles, 4)
+        _check("4 observations count as 4 cycles", cycles, 4)
         _check(f"DELETE {at}", client.delete(at).status_code, 200)
-        _check("GET what was deleted", client.get(at).status_code, 404, shaped(client.get(at)))
+        _check("GET a deleted instance", client.get(at).status_code, 404, shaped(client.get(at)))
         bad = client.post("/instances", json={"name": "Aria", "colour": "red"})
         _check("an unknown field", bad.status_code, 400, shaped(bad))
         wrong = client.put("/instances", json={})
-        _check("a method that is not there", wrong.status_code, 405, shaped(wrong))
-        _check("a route that is not there", client.get("/nothing").status_code, 403, by_sam=True)
+        _check("an unsupported method", wrong.status_code, 405, shaped(wrong))
+        _check("an unknown route", client.get("/nothing").status_code, 403, by_sam=True)
     for what, headers, status in (
         ("no key", {}, 401),
         ("a malformed key", {"Authorization": "Bearer idos_sk_nonsense"}, 401),
         ("a key with a typo", {"Authorization": f"Bearer {key[:-1]}{'0' if key[-1] != '0' else '1'}"}, 502),
-        ("a key of nobody", {"Authorization": f"Bearer {new_key()}"}, 502),
+        ("an unknown key", {"Authorization": f"Bearer {new_key()}"}, 502),
     ):
         refused = httpx.get(f"{base}/instances", headers=headers, timeout=120)
         _check(what, refused.status_code, status, by_sam=True)
-        _check(f"{what}: health answers", httpx.get(f"{base}/health", headers=headers, timeout=120).status_code, 200)
+        _check(f"{what}: health works", httpx.get(f"{base}/health", headers=headers, timeout=120).status_code, 200)
     (listed,) = accounts.list_keys(account)
     _command("keys", "revoke", account, listed["id"])
     refused = httpx.get(f"{base}/instances", headers={"Authorization": f"Bearer {key}"}, timeout=120)
@@ -180,7 +180,7 @@ def _over_http(base: str) -> None:
 
 
 def shaped(response: httpx.Response) -> bool:
-    """Whether an error is in the API's one shape."""
+    """Whether an error has the API's format."""
     return {"error", "message", "details"} <= set(response.json())
 
 
@@ -209,20 +209,20 @@ def _events(options: list[str], folder: Path) -> None:
         path.write_text(json.dumps(event))
         command = [SAM / "sam", "local", "invoke", functions[name.split("_")[0]], "--event", path, *options]
         done = subprocess.run(command, cwd=ROOT, env=_environment(), capture_output=True, text=True)
-        answer = next((json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")), {})
+        response = next((json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")), {})
         if name == "authorizer":
-            found, expected = answer.get("principalId"), account
+            found, expected = response.get("principalId"), account
         elif name == "purge":
-            found, expected = answer.get("batchItemFailures"), []
+            found, expected = response.get("batchItemFailures"), []
         else:
-            found, expected = answer.get("statusCode"), 201 if name == "instances_create" else 200
+            found, expected = response.get("statusCode"), 201 if name == "instances_create" else 200
         _check(f"sam local invoke {functions[name.split('_')[0]]} -e events/{name}.json", found, expected)
         if found != expected:
             print(done.stdout[-2000:], done.stderr[-3000:])
 
 
 def _command(*words: str) -> str:
-    """What `identity-os` printed."""
+    """The output of an `identity-os` command."""
     from contextlib import redirect_stderr, redirect_stdout
     from io import StringIO
 
@@ -237,8 +237,8 @@ def _check(what: str, found: object, expected: object, shape: bool = True, *, by
     global failures
     right = found == expected and shape
     failures += not right
-    note = " (SAM CLI's own answer)" if by_sam else ""
-    note += "" if right else f": expected {expected}" + ("" if shape else " and the API's own shape")
+    note = " (SAM CLI's own response)" if by_sam else ""
+    note += "" if right else f": expected {expected}" + ("" if shape else " and the API's error format")
     print(f"{'ok  ' if right else 'FAIL'}  {what:<90} {found}{note}", flush=True)
 
 

@@ -1,4 +1,4 @@
-"""A DynamoDB client that fails as real ones do: refuses, breaks, falls silent before or after the work is done, or dies."""
+"""A faulty DynamoDB client: rejections, errors, timeouts before or after the write took effect, crashes."""
 
 from collections import Counter
 from functools import partial
@@ -13,7 +13,7 @@ OPERATIONS = WRITES | {"get_item", "batch_get_item", "query", "scan"}
 
 
 class Killed(BaseException):
-    """The process is gone: no handler of its own gets to run anything more."""
+    """Simulates a killed process: a BaseException, so that no error handler runs."""
 
 
 def refused(operation, code, status=400, **more):
@@ -23,7 +23,7 @@ def refused(operation, code, status=400, **more):
 
 
 def conflicting(operation, arguments):
-    """Another transaction is at work on one of the items."""
+    """The error for a conflict with another transaction."""
     if operation == TRANSACTION:
         reasons = [{"Code": "TransactionConflict"}, *[{"Code": "None"}] * (len(arguments["TransactItems"]) - 1)]
         return refused(operation, "TransactionCanceledException", CancellationReasons=reasons)
@@ -32,7 +32,7 @@ def conflicting(operation, arguments):
     return None
 
 
-#: What the caller of the client meets. Those of BOTH can come before the work is done and after it.
+#: The errors that the caller gets. Those of BOTH occur before or after the call took effect.
 BOTH = {
     "silent": lambda operation: ReadTimeoutError(endpoint_url=URL),
     "reset": lambda operation: ConnectionClosedError(endpoint_url=URL),
@@ -50,7 +50,7 @@ KINDS = (
 
 
 class FaultyClient:
-    """Stands before a real client. `arm` says which of the next calls fail, and how; `met` counts what was met."""
+    """Wraps a real client. `arm` sets which of the next calls fail, and how; `met` counts the faults that occurred."""
 
     def __init__(self, real, clock=None):
         self.real, self.clock = real, clock
@@ -60,12 +60,12 @@ class FaultyClient:
         self.arm({})
 
     def arm(self, schedule):
-        """A new process, and its schedule. What an earlier one sent is still on its way, some calls from here."""
+        """Start a new process with a schedule. Delayed calls of an earlier process arrive some calls later."""
         self.schedule, self.calls, self.dead, self.out = schedule, 0, False, False
         self.waiting = [(1 + number % 4, *rest) for number, *rest in self.waiting]
 
     def settle(self):
-        """All that is on its way arrives now."""
+        """Deliver all delayed calls now."""
         self.arrive(10**9)
         self.arm({})
 
@@ -113,7 +113,7 @@ class FaultyClient:
 
 
 class InOrder:
-    """In place of the thread that counts a request beside its read: one after the other, so that schedules can be repeated."""
+    """Replaces the thread that counts a request during its read: sequential, so that schedules are reproducible."""
 
     def __init__(self, count_first=True):
         self.count_first = count_first

@@ -1,8 +1,8 @@
-"""The API under random faults, held against a model in plain Python: what answered 2xx happened once, all else not at all.
+"""The API under random faults, compared with a model in plain Python: a 2xx happened exactly once, anything else not at all.
 
-A step is one request under a schedule of faults, sent again under its Idempotency-Key (with faults again, then without) until
-it succeeds; or sent once without a key, and then looked at. After it, what the API says must be what the model says, and what
-is still on its way to the database, once it arrives, must not change that.
+A step is one request with a schedule of faults. With an Idempotency-Key it is retried (with faults, then without) until it
+succeeds; without a key it is sent once and its effect is read. After each step the API's state must equal the model's, and
+delayed database calls that arrive later must not change that.
 """
 
 import json
@@ -28,15 +28,15 @@ from local.edge import Edge
 from tests.conftest import Caller, Clock
 from tests.faults.client import KINDS, FaultyClient, InOrder, Killed
 
-#: Half a minute before a month ends: slow answers carry requests over both windows' edges.
+#: Half a minute before the end of a month: slow responses carry requests over the end of both windows.
 MONTHS_END = 1_775_001_570.0  # 2026-03-31T23:59:30Z
 
-#: Another body for a key that was used already.
+#: A different body for a used key.
 OTHER = {"mode_target": "ORDER", "signal_strength": 0.123456}
 
 figures = Counter()
 
-#: Anything, or what hurts most: the commit (the third call, or near it) takes effect unseen, and then worse.
+#: Random faults, or the worst case: the commit (about the third call) takes effect without a response, then another fault.
 schedules = st.dictionaries(st.integers(1, 9), st.sampled_from(KINDS), min_size=1, max_size=4) | st.builds(
     lambda call, unseen, worse: {call: unseen} | ({call + 1: worse} if worse else {}),
     st.integers(2, 4),
@@ -58,7 +58,7 @@ plans = st.fixed_dictionaries(
 
 @dataclass
 class Agent:
-    """What the model knows of an instance."""
+    """The model's state of an instance."""
 
     id: str
     name: str
@@ -69,7 +69,7 @@ class Agent:
 
 
 class World:
-    """One embedded or real table, a client that fails, a clock that stands still; shared by all runs."""
+    """One table, a faulty client, a stopped clock; shared by all runs."""
 
     def __init__(self):
         self.client = FaultyClient(store_client.client(), Clock())
@@ -78,7 +78,7 @@ class World:
 
     def heard(self, record):
         self.unknown += "outcome of a cycle unknown" in record.getMessage()
-        return False  # what the faults make the service say is not for the terminal
+        return False  # expected errors are not printed
 
 
 world = None
@@ -86,38 +86,38 @@ world = None
 
 @contextmanager
 def running(kind="embedded"):
-    """The world in place of the real one, for as long as the block runs."""
+    """Replaces client, clock, thread and stream with the test world while the block runs."""
     global world
     with dynamodb.running(kind):
         world = World()
-        kept = store_client.client, clock.time, limits._beside, retry.pause, stream.handler
+        originals = store_client.client, clock.time, limits._executor, retry.pause, stream.handler
         store_client.client = lambda: world.client
         clock.time = SimpleNamespace(time=world.client.clock)
         retry.pause = lambda attempt: None
-        stream.handler = lambda *_: {"batchItemFailures": []}  # the purge has tests of its own, and would not keep order
+        stream.handler = lambda *_: {"batchItemFailures": []}  # the purge has its own tests, and would make runs irreproducible
         logging.getLogger("identity-os").addFilter(world.heard)
         try:
             yield world
         finally:
             logging.getLogger("identity-os").removeFilter(world.heard)
-            store_client.client, clock.time, limits._beside, retry.pause, stream.handler = kept
+            store_client.client, clock.time, limits._executor, retry.pause, stream.handler = originals
 
 
 class Faults(RuleBasedStateMachine):
-    """One account and what happens to it."""
+    """The state machine: one account and its requests."""
 
     def __init__(self):
         super().__init__()
         world.client.settle()
         world.client.clock.time = MONTHS_END
         self.caller = Caller(world.edge, "enterprise")
-        self.caller.get("/instances")  # the edge knows the key from here on
-        self.agents, self.gone = {}, []
+        self.caller.get("/instances")  # the edge caches the key from here on
+        self.agents, self.deleted = {}, []
         self.processed = Counter()
         self.keys = 0
         self.touched = None
 
-    # What happens.
+    # Rules.
 
     @initialize()
     def begin(self):
@@ -137,7 +137,7 @@ class Faults(RuleBasedStateMachine):
         if not self.step("POST", "/instances", body, plan, effect):
             rows = self.caller.get("/instances").json()["data"]
             for row in rows:
-                if row["id"] not in known:  # a request without an answer, and without a key: its caller can only look
+                if row["id"] not in known:  # without a response and without a key, a caller can only read the state
                     effect(row)
 
     @precondition(lambda self: self.agents)
@@ -168,7 +168,7 @@ class Faults(RuleBasedStateMachine):
         before = world.unknown
         if not self.step("POST", f"/instances/{agent.id}/{path}", body, plan, effect):
             if self.total(agent) > len(agent.observed):
-                assert self.killed or world.unknown > before, "an answer said that nothing was done, and something was"
+                assert self.killed or world.unknown > before, "a response reported no change, but there was one"
                 effect(None)
             assert self.total(agent) == len(agent.observed), "a request was processed twice"
 
@@ -206,7 +206,7 @@ class Faults(RuleBasedStateMachine):
     def delete(self, agent, data, plan):
         def effect(answer):
             del self.agents[agent.id]
-            self.gone.append(agent.id)
+            self.deleted.append(agent.id)
             self.touched = None
 
         done = self.step("DELETE", f"/instances/{agent.id}", None, plan | {"keyed": False}, effect)
@@ -226,7 +226,7 @@ class Faults(RuleBasedStateMachine):
         path = data.draw(st.sampled_from(["", "/snapshot", "/history", "/audit", "/audit/verify"]))
         self.step("GET", f"/instances/{agent.id}{path}", None, plan | {"keyed": False}, lambda answer: None)
 
-    # How a request is sent.
+    # Requests.
 
     def some(self, data):
         self.touched = self.agents[data.draw(st.sampled_from(sorted(self.agents)))]
@@ -236,13 +236,13 @@ class Faults(RuleBasedStateMachine):
         return Observation(MODE_CONSTANTS.index(o["mode_target"]), o["signal_strength"], o["confidence"])
 
     def step(self, method, path, body, plan, effect):
-        """Whether it succeeded in the end; if so `effect` was told of it, once."""
+        """Send a request as planned. True if it succeeded in the end; then `effect` was called once."""
         figures["steps"] += 1
         self.killed = False
-        limits._beside = InOrder(plan["count_first"])
+        limits._executor = InOrder(plan["count_first"])
         self.keys += 1
         headers = {"Idempotency-Key": str(UUID(int=self.keys))} if plan["keyed"] else {}
-        # Without a key it is sent once; with one, again and again, at last without faults.
+        # Without a key it is sent once; with a key it is retried, the last time without faults.
         tries = [*plan["faults"], {}] if plan["keyed"] else plan["faults"][:1]
         months = set()
         for schedule in tries:
@@ -257,7 +257,7 @@ class Faults(RuleBasedStateMachine):
             assert not plan["keyed"], f"after all faults were over: {response.status_code} {response.text}"
             return False
         if "idempotent-replayed" in response.headers:
-            figures["answers that had been lost, given again"] += 1
+            figures["replayed responses"] += 1
         data = response.json()["data"]
         effect(data)
         if plan["keyed"]:
@@ -269,7 +269,7 @@ class Faults(RuleBasedStateMachine):
         return True
 
     def attempt(self, method, path, body, headers, schedule):
-        """The answer, None when the process was killed before it gave one."""
+        """The response; None when the process was killed first."""
         figures["requests"] += 1
         figures["fault schedules"] += bool(schedule)
         world.client.arm(schedule)
@@ -285,13 +285,13 @@ class Faults(RuleBasedStateMachine):
         figures[f"answered {response.status_code}"] += 1
         return response
 
-    # What must hold after each step.
+    # Invariants.
 
     def total(self, agent):
         return self.caller.get(f"/instances/{agent.id}/history").json()["pagination"]["total"]
 
     @invariant()
-    def the_touched_one_is_as_the_model_has_it(self):
+    def touched_instance_equals_the_model(self):
         if self.touched:
             self.check(self.touched)
 
@@ -311,12 +311,12 @@ class Faults(RuleBasedStateMachine):
         assert self.caller.get(at).json()["data"]["name"] == agent.name
 
     def teardown(self):
-        """All agents, all counts."""
+        """Check all agents and all counts."""
         world.client.settle()
         for agent in self.agents.values():
             self.check(agent)
         never = self.caller.get("/instances/inst_0000000000000000")
-        for instance_id in self.gone:
+        for instance_id in self.deleted:
             assert self.caller.get(f"/instances/{instance_id}").content == never.content
         listed = self.caller.get("/instances?limit=100").json()
         assert {row["id"] for row in listed["data"]} == set(self.agents)
@@ -332,17 +332,19 @@ class Faults(RuleBasedStateMachine):
                 assert finding.processed == known
                 figures["cycles given back by usage check"] += finding.lost
                 reconcile.repair(finding, at)
-                assert usage.reserved(self.caller.account_id, at).counted == known, "not what was processed"
+                assert usage.reserved(self.caller.account_id, at).counted == known, (
+                    "the count differs from the processed cycles"
+                )
         figures["runs"] += 1
 
 
 def plain(value):
-    """As it is after a way through JSON."""
+    """The value after a JSON round trip."""
     return json.loads(json.dumps(value))
 
 
 def play(runs, seed=None):
-    """So many runs of the machine, without shrinking: the schedule that fails is printed, and it is short."""
+    """Run the machine without shrinking: the failing schedule is printed, and it is short."""
     phases = (Phase.explicit, Phase.generate)
     checks = list(HealthCheck)
     some = settings(

@@ -1,11 +1,11 @@
-"""Some runs of the machine; `make reliability` has more, and others each time."""
+"""A few reproducible runs of the machine; `make reliability` runs more, with a random seed."""
 
 import os
 
 from tests.faults import machine
 
 
-def test_nothing_is_lost_and_nothing_doubled():
+def test_no_cycle_is_lost_or_processed_twice():
     with machine.running(os.environ.get("TEST_DYNAMODB", "embedded")):
         machine.play(runs=30)
     assert machine.figures["lost"] == machine.figures["doubled"] == 0

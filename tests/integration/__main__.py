@@ -1,4 +1,4 @@
-"""`make integration`: races, faults and a soak on the real engine, DynamoDB Local (Java). SOAK=seconds (120)."""
+"""`make integration`: races, faults and a soak test on DynamoDB Local (Java). SOAK=seconds (120)."""
 
 import sys
 

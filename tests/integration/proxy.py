@@ -1,4 +1,4 @@
-"""A bad network between the functions and DynamoDB: resets before and after the work is done, errors, throttling, delays."""
+"""A proxy that simulates a bad network to DynamoDB: resets before and after a call, errors, throttling, delays."""
 
 import asyncio
 import json
@@ -11,7 +11,7 @@ _REFUSAL = "com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededExcept
 
 
 class Proxy:
-    """Passes HTTP on to `port`; so many calls in a hundred (`rate`) meet a fault."""
+    """Forwards HTTP to `port`; `rate` percent of the calls get a fault."""
 
     def __init__(self, port, rate, seed):
         self.upstream, self.rate, self.chance = port, rate, random.Random(seed)
@@ -71,7 +71,7 @@ class Proxy:
 
 
 async def _message(reader):
-    """One HTTP message, head and body; nothing when the other side is through."""
+    """One HTTP message, head and body; empty when the connection is closed."""
     try:
         head = await reader.readuntil(b"\r\n\r\n")
     except asyncio.IncompleteReadError:

@@ -1,4 +1,4 @@
-"""Real races: 50 clients, four server processes, one DynamoDB Local. Each asserts what must hold and says what it saw."""
+"""Races: 50 clients, four server processes, one DynamoDB Local. Each race asserts its guarantees and returns a summary."""
 
 import random
 from collections import Counter
@@ -23,7 +23,7 @@ def statuses(answers, allowed):
 
 
 def check_instance(caller, instance_id, processed):
-    """History is dense and holds what was answered 200, and replay reproduces the head."""
+    """The history has no gaps and contains every 200, and a replay reproduces the head."""
     rows = []
     while True:
         page = caller.call("GET", f"/instances/{instance_id}/history?limit=1000&offset={len(rows)}").json()
@@ -48,7 +48,7 @@ def process_against_process(servers):
     seen = statuses(caller.all_at_once([("POST", f"/instances/{one}/process", OBSERVATION, {})] * 200), (200, 409))
     check_instance(caller, one, seen[200])
     check_month(caller, seen[200])
-    return f"200 calls: {seen[200]} processed, {seen[409]} honest 409, cycles {seen[200]}"
+    return f"200 calls: {seen[200]} processed, {seen[409]} times 409, cycles {seen[200]}"
 
 
 def twins(servers):
@@ -59,7 +59,7 @@ def twins(servers):
     requests = [("POST", f"/instances/{one}/process", OBSERVATION, {"Idempotency_Key": key}) for key in keys]
     answers = caller.all_at_once(requests)
     statuses(answers, (200, 409))
-    # Whoever got 409 asks again, as clients do, one after the other.
+    # Retry each 409, as clients do, one after another.
     answers = [
         answer if answer.status_code == 200 else caller.call(*r[:3], **r[3])
         for answer, r in zip(answers, requests, strict=True)
@@ -89,7 +89,7 @@ def batch_against_batch(servers):
     for start in range(0, len(order), 10):
         assert order[start : start + 10] == [(order[start][0], row) for row in range(10)], "batches are mixed up"
     check_month(caller, 10 * seen[200])
-    return f"40 batches of 10: {seen[200]} whole, {seen[409]} honest 409, none mixed up"
+    return f"40 batches of 10: {seen[200]} whole, {seen[409]} times 409, none mixed up"
 
 
 def reset_against_process(servers):
@@ -107,7 +107,7 @@ def reset_against_process(servers):
         "created": 1, "observations": kinds["process"], "initial": kinds["reset"],
     }  # fmt: skip
     check_month(caller, kinds["process"])
-    return f"80 process and 40 reset: {kinds['process']} and {kinds['reset']} done, the rest honest 409"
+    return f"80 process and 40 reset: {kinds['process']} and {kinds['reset']} done, the rest 409"
 
 
 def delete_against_process(servers):
@@ -127,7 +127,7 @@ def delete_against_process(servers):
         assert caller.call("GET", f"/instances/{one}").content == never
         purge.purge(instances.partition(caller.account_id, one))
         left = list(store_client.query("PK = :pk", {":pk": instances.partition(caller.account_id, one)}))
-        assert left == [], "a deleted instance came back by halves"
+        assert left == [], "items of a deleted instance were written after the purge"
     assert instances.count(caller.account_id) == 0
     check_month(caller, processed)
     return f"8 times 20 process against a delete: {processed} processed and counted, nothing left"
@@ -140,7 +140,7 @@ def create_against_the_limit(servers):
     assert seen[201] == 3, seen
     listed = caller.call("GET", "/instances").json()
     assert (len(listed["data"]), listed["pagination"]["total"], instances.count(caller.account_id)) == (3, 3, 3)
-    return f"60 creates on a plan of 3: 3 made, {seen[403]} times 403, {seen[409]} honest 409"
+    return f"60 creates on a plan of 3: 3 made, {seen[403]} times 403, {seen[409]} times 409"
 
 
 def the_minute_is_exact(servers):
@@ -170,7 +170,7 @@ def the_month_is_exact(servers):
         assert seen[200] == quota, "refused within the quota"
     check_month(caller, seen[200])
     one = usage.reserved(caller.account_id, usage.windows(now())).counted
-    return f"400 calls on a quota of {quota}: {seen[200]} processed, {one} counted, {seen[409]} honest 409"
+    return f"400 calls on a quota of {quota}: {seen[200]} processed, {one} counted, {seen[409]} times 409"
 
 
 RACES = (

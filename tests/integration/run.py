@@ -1,4 +1,4 @@
-"""Starts DynamoDB Local and four servers, and lets the races and the soak loose on them."""
+"""Starts DynamoDB Local and four servers, and runs the races and the soak test on them."""
 
 import os
 import random
@@ -22,7 +22,7 @@ SUITES = ("tests/api/test_idempotency.py", "tests/api/test_audit.py", "tests/api
 
 @contextmanager
 def table() -> Iterator[tuple[str, Path]]:
-    """DynamoDB Local in a folder of its own; its address and the folder. This process speaks to it too."""
+    """DynamoDB Local in a temporary folder; yields its address and the folder. This process uses it too."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         with dynamodb.java(folder / "dynamodb") as endpoint:
@@ -34,14 +34,14 @@ def table() -> Iterator[tuple[str, Path]]:
 
 
 def races(endpoint: str, folder: Path) -> Iterator[tuple[str, str]]:
-    """Every race, and what was seen. AssertionError when one was lost."""
+    """Every race with its summary. AssertionError when a guarantee is violated."""
     with serving(endpoint, folder) as servers:
         for race in RACES:
             yield race.__name__.replace("_", " "), race(servers)
 
 
 def soaked(endpoint: str, folder: Path, seconds: float, seed: int) -> dict[str, int]:
-    """The soak's figures; the proxy stands between the servers and DynamoDB, and not before this process."""
+    """The figures of the soak test; only the servers' connections to DynamoDB go through the proxy."""
     proxy = Proxy(int(endpoint.rpartition(":")[2]), rate=0, seed=seed)
     with proxy.running() as address, serving(address, folder) as servers:
         proxy.rate = 5
@@ -51,9 +51,9 @@ def soaked(endpoint: str, folder: Path, seconds: float, seed: int) -> dict[str, 
 
 
 def main() -> int:
-    """Run all of it; the exit code."""
+    """Run everything and return the exit code."""
     if shutil.which("java") is None:
-        print("SKIPPED: make integration needs Java 17; NOTHING was run on the real engine")
+        print("SKIPPED: make integration needs Java 17; nothing was run on DynamoDB Local")
         return 0
     seconds, seed = float(os.environ.get("SOAK", "120")), int(os.environ.get("SEED", random.randrange(10**6)))
     print(f"SEED={seed} SOAK={seconds:.0f}", flush=True)
@@ -71,4 +71,4 @@ def main() -> int:
             return 1
     for name, value in sorted(figures.items()):
         print(f"  {value:>8}  {name}")
-    return 1 if figures["lost"] or figures["doubled"] or figures["never asked for"] else 0
+    return 1 if figures["lost"] or figures["doubled"] or figures["unexpected"] else 0

@@ -1,4 +1,4 @@
-"""Several server processes before one DynamoDB, and many clients before them."""
+"""Several server processes with one DynamoDB, and many clients."""
 
 import os
 import signal
@@ -21,11 +21,11 @@ CLIENTS = 50
 
 
 class Servers:
-    """`count` processes of `make run`; a killed one comes back under its old port."""
+    """`count` processes of `make run`; a killed one is restarted on the same port."""
 
     def __init__(self, endpoint, folder, count):
         self.endpoint, self.folder = endpoint, folder
-        # Below the ports that outgoing connections take: a killed server's must be free when it comes back.
+        # Below the ephemeral port range, so that a killed server's port is still free at its restart.
         self.ports = list(islice((port for port in range(18_000, 32_000) if free_port(port) == port), count))
         self.processes = [self._start(port) for port in self.ports]
         self.killed = 0
@@ -43,7 +43,7 @@ class Servers:
             return subprocess.Popen(command, cwd=template.ROOT, env=environment, stdout=log, stderr=log)
 
     def wait(self, port):
-        """Until it answers; one that could not start, the network being what it is, is started again."""
+        """Wait until the server responds; restart it if it exited at startup because of a network fault."""
         number = self.ports.index(port)
         for _ in range(600):
             if self.processes[number].poll() is not None:
@@ -55,7 +55,7 @@ class Servers:
         raise RuntimeError(f"the server on port {port} does not answer; see {self.folder}")
 
     def kill_one(self, number):
-        """Without a word, in the midst of whatever it does; and back again."""
+        """Kill a server without warning and restart it."""
         self.processes[number].send_signal(signal.SIGKILL)
         self.processes[number].wait()
         self.killed += 1
@@ -79,7 +79,7 @@ def serving(endpoint, folder, count=4):
 
 
 class Caller:
-    """An account, and as many clients as you like, spread over the servers."""
+    """An account whose clients are spread over the servers."""
 
     def __init__(self, servers, plan="enterprise", **limits):
         self.account_id = accounts.create_account("integration", plan)
@@ -102,13 +102,13 @@ class Caller:
         headers = {"Idempotency_Key": str(uuid4())}
         for _ in range(10):
             response = self.call("POST", "/instances", {"name": name}, **headers)
-            if response.status_code != 503:  # the network to DynamoDB may be a bad one
+            if response.status_code != 503:  # the network to DynamoDB may be faulty
                 break
         assert response.status_code == 201, response.text
         return response.json()["data"]["id"]
 
     def all_at_once(self, requests):
-        """The answers to (method, path, body, headers), sent by 50 clients over all servers."""
+        """The responses to (method, path, body, headers), sent by 50 clients to all servers."""
         with ThreadPoolExecutor(CLIENTS) as pool:
             sent = [
                 pool.submit(self.call, method, path, body, number, **headers)

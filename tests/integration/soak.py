@@ -1,4 +1,4 @@
-"""Minutes of load with everything going wrong at once: a bad network to DynamoDB, servers killed, clients that try again."""
+"""Minutes of load with all faults at once: a bad network to DynamoDB, killed servers, retrying clients."""
 
 import random
 import threading
@@ -19,11 +19,11 @@ AGENTS = 8
 
 
 def soak(servers, proxy, seconds, seed):
-    """The figures. `lost` and `doubled` compare what clients were told with what history has."""
+    """The figures. `lost` and `doubled` compare the responses that clients got with the history."""
     caller = Caller(servers)
     agents = [caller.new_instance(f"agent {i}") for i in range(AGENTS)]
     end = time.monotonic() + seconds
-    told = Counter()  # cycles that clients were told of, by agent
+    acknowledged = Counter()  # acknowledged cycles, by agent
     figures = Counter()
     lock = threading.Lock()
 
@@ -35,24 +35,24 @@ def soak(servers, proxy, seconds, seed):
             path, body = ("process", rows[0]) if len(rows) == 1 else ("process/batch", {"observations": rows})
             if chance.random() < 0.02:
                 path, body, marks = "reset", {"mode": "last_stable"}, []
-            answered = stubborn(chance, f"/instances/{agent}/{path}", body)
+            succeeded = retry(chance, f"/instances/{agent}/{path}", body)
             with lock:
-                figures["answers"] += 1
-                told.update({(agent, mark): 1 for mark in marks} if answered else {})
+                figures["responses"] += 1
+                acknowledged.update({(agent, mark): 1 for mark in marks} if succeeded else {})
 
-    def stubborn(chance, path, body):
-        """Until it is answered, under one key: for as long as it takes, and on any server."""
+    def retry(chance, path, body):
+        """Retry with one key, on any server, until there is a response."""
         key, first = str(uuid4()), True
         while True:
             try:
                 response = caller.call("POST", path, body, chance.randrange(4), timeout=20.0, Idempotency_Key=key)
                 outcome = str(response.status_code)
             except httpx.TransportError as error:
-                response, outcome = None, f"no answer ({type(error).__name__})"
+                response, outcome = None, f"no response ({type(error).__name__})"
             with lock:
                 figures["requests"] += 1
                 figures[outcome] += 1
-                figures["sent again"] += not first
+                figures["retries"] += not first
                 figures["replayed"] += response is not None and "idempotent-replayed" in response.headers
             first = False
             if response is not None and response.status_code == 200:
@@ -80,14 +80,14 @@ def soak(servers, proxy, seconds, seed):
         rows = check_instance(caller, agent, instances.get(caller.account_id, agent).seq)
         marks.update((agent, row["context"]["mark"]) for row in rows)
     figures["cycles"] = sum(marks.values())
-    figures["lost"] = sum(mark not in marks for mark in told)
+    figures["lost"] = sum(mark not in marks for mark in acknowledged)
     figures["doubled"] = sum(count - 1 for count in marks.values())
-    figures["never asked for"] = sum(mark not in told for mark in marks)
+    figures["unexpected"] = sum(mark not in acknowledged for mark in marks)
     figures["killed"] = servers.killed
 
     at = usage.windows(now())
     finding = reconcile.find([caller.account_id], at, lambda: None)[0]
-    figures["reserved by the dead"] = finding.reserved.counted - figures["cycles"]
+    figures["reserved by killed servers"] = finding.reserved.counted - figures["cycles"]
     if finding.lost:
         reconcile.repair(finding, at)
     assert usage.reserved(caller.account_id, at).counted == figures["cycles"] == finding.processed

@@ -1,4 +1,4 @@
-"""The `identity-os` command, as a person types it."""
+"""The `identity-os` command line."""
 
 import pytest
 
@@ -21,7 +21,7 @@ def run(capsys, *words):
     return code, captured.out.strip(), captured.err.strip()
 
 
-def test_the_life_of_a_key(capsys):
+def test_key_lifecycle(capsys):
     code, account, _ = run(capsys, "accounts", "create", "Acme", "--plan", "indie")
     assert code == 0
     code, secret, note = run(capsys, "keys", "create", account, "--name", "ci")
@@ -61,13 +61,13 @@ def test_plans_and_custom_limits(capsys):
         (("keys", "revoke", "acct_x", "key_x"), "no key key_x"),
     ],
 )
-def test_what_is_not_there(capsys, words, text):
+def test_unknown_accounts_and_keys(capsys, words, text):
     code, out, err = run(capsys, *words)
     assert (code, out) == (1, "")
     assert text in err
 
 
-def test_a_second_key_of_a_name_is_told_of_and_replaces_the_first_if_asked_to(capsys):
+def test_creating_a_second_key_with_a_name_warns_or_replaces(capsys):
     account = run(capsys, "accounts", "create", "Acme")[1]
     first = run(capsys, "keys", "create", account, "--name", "ci")[1]
     other = run(capsys, "keys", "create", account, "--name", "laptop")[1]
@@ -78,7 +78,7 @@ def test_a_second_key_of_a_name_is_told_of_and_replaces_the_first_if_asked_to(ca
     assert works == [False, True, False, True]
 
 
-def test_nothing_is_done_before_it_is_said_where(capsys, monkeypatch):
+def test_commands_require_a_selected_table(capsys, monkeypatch):
     monkeypatch.delenv("IDENTITY_OS_TABLE")
     code, out, err = run(capsys, "accounts", "create", "Acme")
     assert (code, out) == (1, "")
@@ -88,7 +88,7 @@ def test_nothing_is_done_before_it_is_said_where(capsys, monkeypatch):
     assert not accounts.list_accounts()
 
 
-def test_a_table_that_cannot_be_reached(capsys, monkeypatch):
+def test_unreachable_table(capsys, monkeypatch):
     def gone(*_, **__):
         raise StoreUnavailable("EndpointConnectionError")
 

@@ -1,4 +1,4 @@
-"""The DynamoDB client: what its settings leave out, DynamoDB does not miss."""
+"""The DynamoDB client: requests with our settings have the same signature as botocore's."""
 
 from types import SimpleNamespace
 
@@ -10,21 +10,21 @@ from identity_service.store import dynamodb
 
 
 def sent(client):
-    """The headers of a read, and nothing more of it."""
-    seen = []
+    """The headers of a read request, captured before it is sent."""
+    captured = []
 
-    def answered(request, **_):
-        seen.append({name: value if isinstance(value, str) else value.decode() for name, value in request.headers.items()})
+    def capture(request, **_):
+        captured.append({name: value if isinstance(value, str) else value.decode() for name, value in request.headers.items()})
         return AWSResponse(request.url, 200, {}, SimpleNamespace(stream=lambda *_, **__: iter((b"{}",))))
 
-    client.meta.events.register_first("before-send.dynamodb", answered)
+    client.meta.events.register_first("before-send.dynamodb", capture)
     client.get_item(TableName="t", Key={"PK": {"S": "p"}, "SK": {"S": "s"}})
-    client.meta.events.unregister("before-send.dynamodb", answered)
-    return seen[0]
+    client.meta.events.unregister("before-send.dynamodb", capture)
+    return captured[0]
 
 
 @pytest.mark.parametrize("endpoint", ["", "http://127.0.0.1:8001", "http://[::1]:8000", "https://vpce-1.example.com"])
-def test_it_signs_what_botocore_signs(endpoint, monkeypatch):
+def test_signature_equals_botocores(endpoint, monkeypatch):
     for name, value in (
         ("ACCESS_KEY_ID", "a"),
         ("SECRET_ACCESS_KEY", "b"),
@@ -41,11 +41,11 @@ def test_it_signs_what_botocore_signs(endpoint, monkeypatch):
     address = endpoint or "https://dynamodb.eu-west-1.amazonaws.com"
     assert ours.meta.endpoint_url == address
 
-    # botocore's own signer over our headers, once it has been told of none that count retries.
+    # botocore's own signer, without the headers that count retries.
     plain.meta.events.register("before-sign.dynamodb", without_retries)
     for _ in range(3):
         own, others = sent(ours), sent(plain)
-        if own["X-Amz-Date"] == others["X-Amz-Date"]:  # the second did not change in between
+        if own["X-Amz-Date"] == others["X-Amz-Date"]:  # the clock did not tick in between
             break
     assert own["Host"] == address.rpartition("/")[2]
     assert not [name for name in own if name.startswith("amz-sdk")]

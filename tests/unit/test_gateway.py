@@ -1,4 +1,4 @@
-"""Accounts in DynamoDB and API Gateway: in step whatever happens, on moto's API Gateway."""
+"""Accounts in DynamoDB and API Gateway stay in sync, also after crashes. Uses moto's API Gateway."""
 
 import json
 
@@ -15,7 +15,7 @@ STACK = "identity-os-test"
 
 
 class Killed(BaseException):
-    """The process is gone: nothing catches this."""
+    """Simulates a killed process: a BaseException that no handler catches."""
 
 
 def aws(service):
@@ -24,7 +24,7 @@ def aws(service):
 
 @pytest.fixture
 def usage_plans(table, monkeypatch):
-    """The four usage plans of a deployed stack, and one of somebody else's."""
+    """The four usage plans of a deployed stack, and an unrelated one."""
     gateway = aws("apigateway")
     plans = {plan: gateway.create_usage_plan(name=f"{STACK}-{plan}")["id"] for plan in PLANS}
     gateway.create_usage_plan(name="somebody else's")
@@ -48,7 +48,7 @@ def run(usage_plans, capsys):
 
 
 def state(usage_plans):
-    """Every gateway key: account, value as the authorizer answers it or not, enabled, and the plans it is on."""
+    """Every gateway key: account, whether its value is right, enabled, and its plans."""
     gateway = aws("apigateway")
     on = {
         plan: {key["id"] for key in gateway.get_usage_plan_keys(usagePlanId=id_)["items"]} for plan, id_ in usage_plans.items()
@@ -76,7 +76,7 @@ def test_an_account_has_one_key_on_the_usage_plan_of_its_plan(run, usage_plans):
     assert run("plans", "check")[1] == "2 accounts, 0 out of step"
 
 
-def test_who_may_call_faster_than_the_plan_is_not_throttled_by_it(run, usage_plans):
+def test_custom_limit_above_the_plan_is_not_throttled_by_its_usage_plan(run, usage_plans):
     account = run("accounts", "create", "Acme", "--plan", "pro")[1]
     run("accounts", "set-plan", account, "pro", "--per-minute", "1000")
     assert state(usage_plans) == [(account, True, True, ["enterprise"])]
@@ -86,7 +86,7 @@ def test_who_may_call_faster_than_the_plan_is_not_throttled_by_it(run, usage_pla
 
 @pytest.fixture
 def killed_at(monkeypatch):
-    """Kill the process before or after a call to AWS, counted from now; None: let it live."""
+    """Raises Killed before or after the given AWS call, counted from now; None disables it."""
     original = BaseClient._make_api_call
     plan = {"at": None, "after": False, "calls": 0}
 
@@ -109,10 +109,10 @@ COMMANDS = [("keys", "create", "--name", "ci", "--replace"), ("accounts", "set-p
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
-def test_killed_anywhere_and_run_again_it_ends_right(run, usage_plans, killed_at, words, after):
+def test_command_killed_at_any_call_succeeds_when_run_again(run, usage_plans, killed_at, words, after):
     group, command, *rest = words
     for at in range(1, 60):
-        account = accounts.create_account("Acme", "indie")  # as a killed `accounts create` leaves it
+        account = accounts.create_account("Acme", "indie")  # the state after a killed `accounts create`
         accounts.create_key(account, "ci")
         killed_at(at, after)
         try:
@@ -129,7 +129,7 @@ def test_killed_anywhere_and_run_again_it_ends_right(run, usage_plans, killed_at
     assert 8 < at < 59
 
 
-def test_check_finds_what_is_out_of_step_and_repairs_it(run, usage_plans):
+def test_plans_check_finds_and_repairs_problems(run, usage_plans):
     names = ["fine", "no key", "disabled", "two plans", "wrong plan", "no plan", "wrong value"]
     ids = {name: run("accounts", "create", name, "--plan", "indie")[1] for name in names}
     gateway = aws("apigateway")
@@ -166,7 +166,7 @@ def test_check_finds_what_is_out_of_step_and_repairs_it(run, usage_plans):
         assert run(*words)[:2] == (0, "7 accounts, 0 out of step")
 
 
-def test_a_check_killed_anywhere_is_finished_by_the_next(run, usage_plans, killed_at):
+def test_plans_check_killed_at_any_call_is_completed_by_the_next(run, usage_plans, killed_at):
     ids = [accounts.create_account(str(number), "pro") for number in range(3)]
     for at in range(1, 60):
         killed_at(at)
@@ -179,7 +179,7 @@ def test_a_check_killed_anywhere_is_finished_by_the_next(run, usage_plans, kille
     assert state(usage_plans) == sorted((account, True, True, ["pro"]) for account in ids)
 
 
-def test_what_has_no_gateway_says_so(run, monkeypatch):
+def test_missing_gateway_is_reported(run, monkeypatch):
     code, _, err = run("--stack", "nowhere", "plans", "check")
     assert (code, "no stack nowhere" in err) == (1, True)
     aws("cloudformation").create_stack(

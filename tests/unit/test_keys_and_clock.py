@@ -1,4 +1,4 @@
-"""Keys, windows, times: the small exact things."""
+"""API keys, counting windows and time formats."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from identity_service import clock, keys
 from identity_service.store.usage import windows
 
 
-def test_a_key_has_the_shape_that_the_spec_gives():
+def test_key_format():
     key = keys.new_key()
     assert key.startswith("idos_sk_")
     assert len(key) == len("idos_sk_") + 32 + 6
@@ -14,7 +14,7 @@ def test_a_key_has_the_shape_that_the_spec_gives():
     assert keys.new_key() != key
 
 
-def test_any_one_character_typo_is_caught():
+def test_any_single_character_typo_is_detected():
     key = keys.new_key()
     for position in range(len("idos_sk_"), len(key)):
         other = "0" if key[position] != "0" else "1"
@@ -22,11 +22,11 @@ def test_any_one_character_typo_is_caught():
 
 
 @pytest.mark.parametrize("text", ["", "idos_sk_", "idos_sk_" + "x" * 38, "sk_" + "0" * 40, "idos_sk_" + "é" * 38])
-def test_what_is_no_key(text):
+def test_malformed_keys(text):
     assert not keys.well_formed(text)
 
 
-def test_windows_end_where_the_next_begin():
+def test_windows_are_contiguous():
     at = windows(1_774_347_330.9)
     assert (at.minute_ends, at.month) == (1_774_347_360, "c202603")
     assert clock.iso(at.month_ends) == "2026-04-01T00:00:00Z"
@@ -42,5 +42,5 @@ def test_windows_end_where_the_next_begin():
         ("20260324T101530Z", "2026-03-24T10:15:30Z"),
     ],
 )
-def test_times_are_kept_in_utc(text, expected):
+def test_times_are_converted_to_utc(text, expected):
     assert clock.parse_iso(text) == expected

@@ -1,4 +1,4 @@
-"""The purge: every item of a deleted instance goes, in bounded steps, however often it is interrupted."""
+"""The purge: removes every item of a deleted instance in bounded steps, also after interruptions."""
 
 import json
 
@@ -16,7 +16,7 @@ PARTITION = instances.partition("acct_0123456789abcdef", "inst_0123456789abcdef"
 
 
 class Context:
-    """Says that there is time for so many steps."""
+    """A Lambda context with time for a given number of steps."""
 
     def __init__(self, steps):
         self.steps = steps
@@ -41,29 +41,29 @@ def leave(count, partition=PARTITION):
         store_client.write(store_client.put({"PK": partition, "SK": f"OBS#{number:012d}"}))
 
 
-def test_every_item_of_a_deleted_instance_goes_and_nothing_else(pro):
-    kept, gone = pro.new_instance("kept"), pro.new_instance("gone")
-    for instance_id in (kept, gone):
+def test_purge_removes_every_item_of_a_deleted_instance_only(pro):
+    existing, deleted = pro.new_instance("kept"), pro.new_instance("gone")
+    for instance_id in (existing, deleted):
         for mode in ("ORDER", "STRESS_RESPONSE") * 15:
             pro.process(instance_id, mode, 0.9)
-    partition = instances.partition(pro.account_id, gone)
-    before = len(items(instances.partition(pro.account_id, kept)))
-    pro.delete(f"/instances/{gone}")
+    partition = instances.partition(pro.account_id, deleted)
+    before = len(items(instances.partition(pro.account_id, existing)))
+    pro.delete(f"/instances/{deleted}")
     assert stream.deliver(records(partition)) == []
     assert items(partition) == []
-    assert len(items(instances.partition(pro.account_id, kept))) == before >= 32
+    assert len(items(instances.partition(pro.account_id, existing))) == before >= 32
 
 
-def test_out_of_time_it_reports_the_record_and_goes_on_when_it_comes_again(table):
+def test_purge_out_of_time_reports_the_record_and_continues_on_redelivery(table):
     leave(130)
-    left = []
+    remaining = []
     for _ in range(10):
-        answer = purge_app.handler({"Records": records(number="7")}, Context(steps=2))
-        left.append(len(items()))
-        if not answer["batchItemFailures"]:
+        response = purge_app.handler({"Records": records(number="7")}, Context(steps=2))
+        remaining.append(len(items()))
+        if not response["batchItemFailures"]:
             break
-        assert answer == {"batchItemFailures": [{"itemIdentifier": "7"}]}
-    assert left == [80, 30, 0]
+        assert response == {"batchItemFailures": [{"itemIdentifier": "7"}]}
+    assert remaining == [80, 30, 0]
 
 
 def test_records_after_an_unfinished_one_wait_for_it(table):
@@ -78,7 +78,7 @@ def test_records_after_an_unfinished_one_wait_for_it(table):
 
 
 @pytest.mark.parametrize("takes_effect", [False, True], ids=["before", "after"])
-def test_killed_at_any_call_and_woken_again_it_removes_everything(table, monkeypatch, takes_effect):
+def test_purge_killed_at_any_call_completes_after_redelivery(table, monkeypatch, takes_effect):
     call, calls, kills = store_client._call, 0, 0
 
     def flaky(operation, **arguments):
@@ -102,7 +102,7 @@ def test_killed_at_any_call_and_woken_again_it_removes_everything(table, monkeyp
     assert items() == []
 
 
-def test_what_dynamodb_did_not_get_round_to_is_asked_for_again(table, monkeypatch):
+def test_unprocessed_items_are_retried(table, monkeypatch):
     call = store_client._call
 
     def half(operation, **arguments):
@@ -120,7 +120,7 @@ def test_what_dynamodb_did_not_get_round_to_is_asked_for_again(table, monkeypatc
     assert items() == []
 
 
-def test_an_instance_that_exists_is_never_purged(pro):
+def test_existing_instance_is_never_purged(pro):
     instance_id = pro.new_instance()
     partition = instances.partition(pro.account_id, instance_id)
     before = items(partition)
@@ -128,14 +128,14 @@ def test_an_instance_that_exists_is_never_purged(pro):
     assert items(partition) == before
 
 
-def test_the_command_removes_what_the_stream_forgot(pro, capsys, monkeypatch):
+def test_purge_command_removes_orphaned_items(pro, capsys, monkeypatch):
     monkeypatch.setenv("IDENTITY_OS_TABLE", "identity-os")
-    kept = instances.partition(pro.account_id, pro.new_instance())
-    before = items(kept)
+    existing = instances.partition(pro.account_id, pro.new_instance())
+    before = items(existing)
     leave(40)
     leave(3, PARTITION + "2")
-    for expected in ("2 deleted instances had left 43 items", "0 deleted instances had left 0 items"):
+    for expected in ("removed 43 items of 2 deleted instances", "removed 0 items of 0 deleted instances"):
         assert main(["purge"]) == 0
         assert expected in capsys.readouterr().out
     assert items() == items(PARTITION + "2") == []
-    assert items(kept) == before
+    assert items(existing) == before

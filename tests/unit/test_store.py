@@ -1,4 +1,4 @@
-"""The store on an embedded table: races, answers that never came, the chain."""
+"""The store on an embedded table: races, timeouts, the digest chain."""
 
 import json
 from dataclasses import replace
@@ -24,7 +24,7 @@ def renamed(name):
     return lambda head: Change(replace(head, name=head.name + name), head.state, [], name)
 
 
-def test_who_loses_a_race_computes_again_on_what_the_winner_left(caller):
+def test_writer_that_loses_a_race_recomputes_on_the_new_head(caller):
     instance_id = caller.new_instance("-")
     seen = []
 
@@ -39,7 +39,7 @@ def test_who_loses_a_race_computes_again_on_what_the_winner_left(caller):
     assert instances.get(caller.account_id, instance_id).name == "-winnerloser"
 
 
-def test_who_always_loses_gets_a_conflict_and_changes_nothing(caller):
+def test_writer_that_loses_every_race_gets_a_conflict_and_changes_nothing(caller):
     instance_id = caller.new_instance("-")
 
     def unlucky(head):
@@ -51,7 +51,7 @@ def test_who_always_loses_gets_a_conflict_and_changes_nothing(caller):
     assert "never" not in instances.get(caller.account_id, instance_id).name
 
 
-def test_a_race_against_delete_finds_nothing(caller):
+def test_race_against_delete_returns_none(caller):
     instance_id = caller.new_instance("-")
 
     def deleted(head):
@@ -63,7 +63,7 @@ def test_a_race_against_delete_finds_nothing(caller):
 
 
 @pytest.mark.parametrize("took_effect", [True, False])
-def test_an_answer_that_never_came(caller, monkeypatch, took_effect):
+def test_commit_timeout(caller, monkeypatch, took_effect):
     instance_id = caller.new_instance()
     commit = store_client.write_all
 
@@ -73,45 +73,45 @@ def test_an_answer_that_never_came(caller, monkeypatch, took_effect):
         raise StoreUnavailable("timeout")
 
     monkeypatch.setattr(store_client, "write_all", lost)
-    answer = caller.process(instance_id)
+    response = caller.process(instance_id)
     monkeypatch.undo()
     total = caller.get(f"/instances/{instance_id}/history").json()["pagination"]["total"]
     remaining = caller.get("/personas").headers["X-Monthly-Remaining"]
     if took_effect:
-        assert (answer.status_code, total, remaining) == (200, 1, "499999")
+        assert (response.status_code, total, remaining) == (200, 1, "499999")
     else:
-        assert (answer.status_code, total, remaining) == (503, 0, "500000")
-        assert answer.json()["error"] == "service_unavailable"
-        assert answer.headers["Retry-After"] == "1"
+        assert (response.status_code, total, remaining) == (503, 0, "500000")
+        assert response.json()["error"] == "service_unavailable"
+        assert response.headers["Retry-After"] == "1"
 
 
-def test_a_broken_database_is_503_everywhere(caller, monkeypatch):
+def test_unavailable_database_is_503_everywhere(caller, monkeypatch):
     instance_id = caller.new_instance()
 
-    def gone(*_, **__):
+    def unavailable(*_, **__):
         raise StoreUnavailable("connection refused")
 
-    monkeypatch.setattr(store_client, "_call", gone)
+    monkeypatch.setattr(store_client, "_call", unavailable)
     for method, path in (("GET", "/instances"), ("GET", f"/instances/{instance_id}"), ("GET", "/personas")):
-        answer = caller.request(method, path)
-        assert (answer.status_code, answer.json()["error"]) == (503, "service_unavailable")
+        response = caller.request(method, path)
+        assert (response.status_code, response.json()["error"]) == (503, "service_unavailable")
     assert caller.process(instance_id).status_code == 503
     assert caller.post("/instances", json={}).status_code == 503
 
 
-def test_what_breaks_inside_is_a_500_in_the_one_shape(caller, monkeypatch, caplog):
+def test_unexpected_error_is_a_500_in_the_error_format(caller, monkeypatch, caplog):
     instance_id = caller.new_instance()
     monkeypatch.setattr("functions.engine.app.contract", lambda state: 1 / 0)
-    answer = caller.get(f"/instances/{instance_id}/contract")
-    assert (answer.status_code, answer.json()["error"]) == (500, "internal_error")
-    assert "division" not in answer.text
+    response = caller.get(f"/instances/{instance_id}/contract")
+    assert (response.status_code, response.json()["error"]) == (500, "internal_error")
+    assert "division" not in response.text
     (record,) = caplog.records
     assert record.exc_info[0] is ZeroDivisionError
-    assert record.request_id == answer.headers["X-Request-Id"]
+    assert record.request_id == response.headers["X-Request-Id"]
     assert caller.key not in caplog.text
 
 
-def test_the_chain_goes_from_birth_to_head(caller):
+def test_digest_chain_from_birth_to_head(caller):
     instance_id = caller.new_instance()
     caller.process(instance_id)
     caller.post(f"/instances/{instance_id}/reset", json={"mode": "initial"})

@@ -1,4 +1,4 @@
-"""template.yaml keeps its promises: roles allow what functions do, plans are the code's, errors have one shape."""
+"""template.yaml: roles match the functions' calls, usage plans match the plans, errors have one format."""
 
 import json
 import re
@@ -13,7 +13,7 @@ from identity_service.store import instances
 from local import stream, template
 from tests.conftest import EVENTS, Caller
 
-#: Every type of answer that API Gateway gives by itself (API Gateway developer guide, "Gateway response types").
+#: All gateway response types (API Gateway developer guide, "Gateway response types").
 GATEWAY_TYPES = {
     "ACCESS_DENIED",
     "API_CONFIGURATION_ERROR",
@@ -46,7 +46,7 @@ def of_type(kind):
 
 
 def statements(function):
-    """(action, resource, patterns that the leading key must match, patterns that it must not) of a function's role."""
+    """(action, resource, allowed key patterns, excluded key patterns) of a function's role."""
     for policy in function["Properties"].get("Policies", []):
         for statement in policy["Statement"]:
             condition = statement.get("Condition", {})
@@ -57,8 +57,8 @@ def statements(function):
                 yield action.removeprefix("dynamodb:"), where, like, unlike
 
 
-def needed(operation, arguments):
-    """(action, resource, leading key) of each thing that a call to DynamoDB asks for."""
+def permissions(operation, arguments):
+    """(action, resource, leading key) of each permission that a DynamoDB call needs."""
     if operation == "transact_write_items":
         for item in arguments["TransactItems"]:
             ((kind, inner),) = item.items()
@@ -81,15 +81,15 @@ def needed(operation, arguments):
 
 
 @pytest.fixture
-def asked(edge, monkeypatch):
-    """What each function asked of DynamoDB while every endpoint was called, errors included."""
-    asked = {}
+def needed_by_function(edge, monkeypatch):
+    """The permissions that each function needed while every endpoint was called, errors included."""
+    needed_by_function = {}
     running = []
     call = store_client._call
 
     def recorded(operation, **arguments):
         if running:
-            asked.setdefault(running[-1], set()).update(needed(operation, arguments))
+            needed_by_function.setdefault(running[-1], set()).update(permissions(operation, arguments))
         return call(operation, **arguments)
 
     def named(name, app):
@@ -113,7 +113,9 @@ def asked(edge, monkeypatch):
     edge._authorize = authorizing
     callers = [Caller(edge, "indie"), Caller(edge, "enterprise")]
     monkeypatch.setattr(store_client, "_call", recorded)
-    monkeypatch.setattr(stream, "handler", lambda *_: {"batchItemFailures": []})  # the stream must not be faster than this test
+    monkeypatch.setattr(
+        stream, "handler", lambda *_: {"batchItemFailures": []}
+    )  # the background purge must not run before this test
     for caller in callers:
         call_everything(caller)
         caller.client.event_hooks = {"request": [name_it]}
@@ -125,7 +127,7 @@ def asked(edge, monkeypatch):
 
         handler({"Records": [{"eventName": "REMOVE", "dynamodb": {"Keys": key, "SequenceNumber": "1"}}]}, stream._Context(80))
         running.pop()
-    return asked
+    return needed_by_function
 
 
 def name_it(request):
@@ -178,11 +180,11 @@ def allows(statement, need):
     )
 
 
-def test_every_role_allows_what_its_function_does_and_nothing_that_it_does_not(asked):
+def test_every_role_allows_exactly_what_its_function_uses(needed_by_function):
     functions = of_type("AWS::Serverless::Function")
-    assert set(asked) == {name.lower() for name in functions} - {"health"}
+    assert set(needed_by_function) == {name.lower() for name in functions} - {"health"}
     for name, function in functions.items():
-        needs = asked.get(name.lower(), set())
+        needs = needed_by_function.get(name.lower(), set())
         granted = list(statements(function))
         for need in needs:
             assert any(allows(statement, need) for statement in granted), (name, need)
@@ -190,7 +192,7 @@ def test_every_role_allows_what_its_function_does_and_nothing_that_it_does_not(a
             assert any(allows(statement, need) for need in needs), (name, "has and does not need", statement)
 
 
-def test_no_role_has_a_wildcard_action_or_a_key_that_it_may_choose_freely():
+def test_no_role_has_a_wildcard_action_or_unrestricted_keys():
     for name, function in of_type("AWS::Serverless::Function").items():
         for action, _, like, _ in statements(function):
             assert "*" not in action, name
@@ -200,7 +202,7 @@ def test_no_role_has_a_wildcard_action_or_a_key_that_it_may_choose_freely():
         assert "Policies" not in role["Properties"], name
 
 
-def test_usage_plans_let_through_what_the_exact_count_allows_and_no_more_than_they_must():
+def test_usage_plans_match_the_plans():
     plans = {}
     for usage_plan in of_type("AWS::ApiGateway::UsagePlan").values():
         properties = usage_plan["Properties"]
@@ -215,7 +217,7 @@ def test_usage_plans_let_through_what_the_exact_count_allows_and_no_more_than_th
         assert template.load()["Outputs"][f"UsagePlan{name.capitalize()}"]["Value"] == {"Ref": f"{name.capitalize()}Plan"}
 
 
-def test_usage_plans_bind_every_method_but_health():
+def test_usage_plans_apply_to_every_method_except_health():
     assert API["ApiKeySourceType"] == "AUTHORIZER"
     assert API["Auth"]["ApiKeyRequired"] is True
     assert API["Auth"]["DefaultAuthorizer"] in API["Auth"]["Authorizers"]
@@ -225,16 +227,16 @@ def test_usage_plans_bind_every_method_but_health():
             assert own == ({"Authorizer": "NONE", "ApiKeyRequired": False} if name == "Health" else None), name
 
 
-def test_every_type_of_gateway_response_has_the_one_error_shape():
+def test_every_gateway_response_has_the_error_format():
     answers = API["GatewayResponses"]
     assert set(answers) == GATEWAY_TYPES
     for kind in answers:
-        answer = template.gateway_response(kind)
-        assert answer.headers["X-Request-Id"] is None, kind  # the request's own id
-        assert {"error", "message", "details"} <= set(answer.body), kind
-        wait = answer.body.get("retry_after")
-        assert (wait is not None) == (answer.status in (429, 503)), kind
-        assert answer.headers.get("Retry-After") == (None if wait is None else str(wait)), kind
+        response = template.gateway_response(kind)
+        assert response.headers["X-Request-Id"] is None, kind  # the request's own id
+        assert {"error", "message", "details"} <= set(response.body), kind
+        wait = response.body.get("retry_after")
+        assert (wait is not None) == (response.status in (429, 503)), kind
+        assert response.headers.get("Retry-After") == (None if wait is None else str(wait)), kind
 
 
 def test_access_log_lines_are_json_and_hold_no_secret():
@@ -251,12 +253,12 @@ def test_access_log_lines_are_json_and_hold_no_secret():
         assert settings["LoggingLevel"] == "OFF"
 
 
-def test_docs_are_off_wherever_it_is_deployed():
+def test_docs_are_disabled_in_deployments():
     variables = template.load()["Globals"]["Function"]["Environment"]["Variables"]
     assert variables["IDENTITY_OS_DOCS_ENABLED"] == "false"
 
 
-def test_layers_are_built_for_what_the_functions_run_on():
+def test_layers_are_built_for_the_functions_runtime():
     parameters = template.load()["Parameters"]
     for makefile in ("Makefile", "layers/dependencies/Makefile"):
         text = (template.ROOT / makefile).read_text()
@@ -264,7 +266,7 @@ def test_layers_are_built_for_what_the_functions_run_on():
             assert f"{parameter.upper()} ?= {parameters[parameter]['Default']}\n" in text, makefile
 
 
-def test_every_alarm_tells_somebody_and_is_explained():
+def test_every_alarm_has_an_action_and_is_documented():
     explained = (template.ROOT / "docs" / "operations.md").read_text()
     for alarm in of_type("AWS::CloudWatch::Alarm").values():
         properties = alarm["Properties"]
@@ -272,7 +274,7 @@ def test_every_alarm_tells_somebody_and_is_explained():
         assert f"### {properties['AlarmName']['Sub'].removeprefix('identity-os-${Stage}-')}\n" in explained
 
 
-def test_the_dashboard_is_json_over_resources_that_exist():
+def test_dashboard_is_valid_and_refers_to_existing_resources():
     body = RESOURCES["Dashboard"]["Properties"]["DashboardBody"]["Sub"]
     names = set(re.findall(r"\$\{(\w+)", body))
     assert names <= set(RESOURCES) | {"AWS", "Stage"}

@@ -1,5 +1,5 @@
-"""What every function shares: app factory, envelope, errors, principal, limits, store, settings.
+"""Code shared by all functions: app factory, HTTP, middleware, errors, principal, limits, store, settings.
 
-Imports the engine and is imported by the functions, the local edge and the command line; never the other way round. The store
-below knows no HTTP. Each module is its own public face: import from `identity_service.MODULE`.
+This package imports the engine. The functions, the local server and the command line import this package, never the other way
+round. The `store` package does not depend on HTTP. There are no re-exports: import from `identity_service.MODULE`.
 """

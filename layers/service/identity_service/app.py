@@ -13,7 +13,7 @@ from identity_service.middleware import RequestMiddleware, error_response
 
 
 def create_app(title: str) -> FastAPI:
-    """The app of one function. Interactive docs come from the local edge, over all groups at once."""
+    """The FastAPI app of one function. Interactive docs are off here: the local server serves them for all functions."""
     app = FastAPI(title=title, openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.add_middleware(RequestMiddleware)
     app.add_middleware(LegacyMiddleware)
@@ -23,10 +23,10 @@ def create_app(title: str) -> FastAPI:
 
 
 def lambda_handler(app: FastAPI) -> Callable[[dict[str, Any], Any], Any]:
-    """What Lambda calls."""
+    """The Lambda handler of an app."""
     from mangum import Mangum
 
-    # Mangum asks for the thread's current event loop, which newer Pythons do not make by themselves.
+    # Mangum uses the thread's current event loop, and newer Python versions do not create one implicitly.
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     adapter = Mangum(app, lifespan="off")

@@ -1,7 +1,8 @@
-"""The audit: replays an instance's records through the engine, from its birth, and says which one is wrong first.
+"""Audit verification: replays an instance's records through the engine, from its birth, and reports the first wrong record.
 
-The same check serves the API and a file, far from the table. A file is JSON Lines, each line canonical JSON: a heading, then
-the records as `GET /instances/{id}/audit` answers them. Source: spec/api.md, "Audit trail".
+The API and the command line share this check; the command line needs only an export file, not the table. An export is JSON
+Lines, each line canonical JSON: a header, then the records as `GET /instances/{id}/audit` returns them. Source: docs/api.md,
+"Audit trail".
 """
 
 import json
@@ -30,16 +31,16 @@ _FIELDS: Final = {"record", "kind", "at", "engine_version", "previous", "digest"
 
 
 class NotAnExport(ValueError):
-    """The file is no export."""
+    """The file is not a valid export."""
 
 
 @dataclass(eq=False)
 class Mismatch(Exception):
-    """The first record that is not what it should be, why in a word (`reason`) and in a sentence.
+    """The first wrong record. `reason` is a code, `message` explains it.
 
-    Reasons: out_of_place (dropped, doubled or swapped), chain (does not follow the record before), digest (changed),
-    malformed, replay (the engine decides otherwise), engine_version (another engine made it, this one cannot tell), head (the
-    records do not lead to where the instance stands).
+    Reasons: out_of_place (a record was dropped, duplicated or swapped), chain (it does not follow the previous record), digest
+    (its content was changed), malformed, replay (the engine computes a different result), engine_version (another engine
+    version wrote it, so this one cannot replay it), head (the records do not lead to the instance's current state).
     """
 
     record: int
@@ -49,7 +50,7 @@ class Mismatch(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """What a check found. `verified` is None when there was more than it was allowed to replay; `replayed` counts records."""
+    """The result of a check. `verified` is None when it stopped at its replay limit; `replayed` counts records."""
 
     verified: bool | None
     records: int
@@ -57,14 +58,14 @@ class Verification:
     mismatch: Mismatch | None = None
 
     def view(self) -> dict[str, Any]:
-        """As the API answers it."""
+        """The verification as an API response."""
         first = self.mismatch and {name: getattr(self.mismatch, name) for name in ("record", "reason", "message")}
         return {"verified": self.verified, "records": self.records, "replayed": self.replayed, "first_mismatch": first}
 
 
 @dataclass(frozen=True, slots=True)
 class ExportHeader:
-    """Where the records must lead: how many there are, the observations in them, the last digest, the state."""
+    """What the records must add up to: the number of records and observations, the last digest, the final state."""
 
     instance_id: str
     records: int
@@ -73,38 +74,38 @@ class ExportHeader:
     state: str
 
     @classmethod
-    def of(cls, head: Head) -> "ExportHeader":
-        """That of an instance as it stands."""
+    def from_head(cls, head: Head) -> "ExportHeader":
+        """The header for an instance's current state."""
         return cls(head.id, head.records, head.seq, head.digest, head.encoded)
 
 
-def verify(heading: ExportHeader, records: Iterable[Any], most: int | None = None) -> Verification:
-    """Check the chain and replay every record. `most`: observations after which to stop, with no verdict."""
-    replay = _Replay(heading.instance_id)
+def verify(header: ExportHeader, records: Iterable[Any], max_observations: int | None = None) -> Verification:
+    """Check the chain and replay every record. Stops without a verdict after `max_observations`."""
+    replay = _Replay(header.instance_id)
     try:
         for record in records:
-            if most is not None and replay.observations >= most:
-                return Verification(None, heading.records, replay.replayed)
-            replay.take(record)
-        replay.finish(heading)
+            if max_observations is not None and replay.observations >= max_observations:
+                return Verification(None, header.records, replay.replayed)
+            replay.add(record)
+        replay.finish(header)
     except Mismatch as mismatch:
-        return Verification(False, heading.records, replay.replayed, mismatch)
-    return Verification(replay.foreign is None, heading.records, replay.replayed, replay.foreign)
+        return Verification(False, header.records, replay.replayed, mismatch)
+    return Verification(replay.foreign is None, header.records, replay.replayed, replay.foreign)
 
 
 class _Replay:
-    """The chain so far, and the engine's state after it."""
+    """The chain checked so far, and the engine's state after it."""
 
     def __init__(self, instance_id: str) -> None:
         self.instance_id = instance_id
         self.number = self.replayed = self.observations = 0
         self.digest = ""
         self.state: State | None = None
-        #: The first record that another version of the engine made: from there on the chain is checked, and nothing replayed.
+        #: The first record written by another engine version: from there on only the chain is checked, nothing is replayed.
         self.foreign: Mismatch | None = None
 
-    def take(self, record: Any) -> None:
-        """The next record; Mismatch when it is wrong."""
+    def add(self, record: Any) -> None:
+        """Check and replay the next record; raises Mismatch when it is wrong."""
         expected = self.number + 1
         try:
             self._check(record, expected)
@@ -116,56 +117,56 @@ class _Replay:
     def _check(self, record: Any, expected: int) -> None:
         led_to = "snapshot" if record["kind"] == "observations" else "state"
         if set(record) != _FIELDS | {led_to}:
-            raise ValueError("not the fields of a record")
+            raise ValueError("unexpected fields")
         if record["record"] != expected:
-            raise Mismatch(expected, "out_of_place", f"record {record['record']} stands where record {expected} should")
+            raise Mismatch(expected, "out_of_place", f"expected record {expected}, found record {record['record']}")
         if record["previous"] != self.digest:
-            raise Mismatch(expected, "chain", f"record {expected} does not follow the record before it")
+            raise Mismatch(expected, "chain", f"record {expected} does not follow the previous record")
         expected_digest = audit_trail.chain_digest(
             self.instance_id, record, canonical(record["observations"]), canonical(record[led_to])
         )
         if record["digest"] != expected_digest:
-            raise Mismatch(expected, "digest", f"record {expected} is not as it was written")
+            raise Mismatch(expected, "digest", f"record {expected} was changed after it was written")
         if self.foreign is None and record["engine_version"] != ENGINE_VERSION:
             text = (
-                f"record {expected} was made by engine {record['engine_version']}, and this is engine {ENGINE_VERSION}: "
-                "that version alone can replay its decisions; the chain was checked throughout"
+                f"record {expected} was written by engine {record['engine_version']}, and this is engine {ENGINE_VERSION}: "
+                "only that version can replay its decisions; the chain was checked to the end"
             )
             self.foreign = Mismatch(expected, "engine_version", text)
         if self.foreign is None:
-            self._play(record, expected)
+            self._replay(record, expected)
             self.replayed += 1
 
-    def _play(self, record: Any, number: int) -> None:
+    def _replay(self, record: Any, number: int) -> None:
         kind = record["kind"]
         if (self.state is None) != (kind == "created"):
-            raise Mismatch(number, "replay", f"record {number} is not how a history begins or goes on")
+            raise Mismatch(number, "replay", f"record {number}: only the first record may be of kind created, and it must be")
         if kind == "observations":
-            observed = [_observation(row) for row in record["observations"]]
-            steps = process_all(self.state, observed) if self.state else []
+            observations = [_observation(row) for row in record["observations"]]
+            steps = process_all(self.state, observations) if self.state else []
             self.state = steps[-1][0]
             same = snapshot_response(self.instance_id, self.state) == record["snapshot"]
             same &= [row["cycle"] for row in record["observations"]] == [state.cycle for state, _ in steps]
         else:
             text = canonical(record["state"])
-            # Birth and a personality test are given, not derived.
+            # The states of birth and personality tests are inputs: they cannot be derived from earlier records.
             derived = reset(self.state, kind) if self.state and kind in RESETS else decode(text)
             same = encode(derived) == text and not record["observations"] and kind in (*RESETS, "created", "retest")
             self.state = derived
         if not same:
-            raise Mismatch(number, "replay", f"the engine does not come to what record {number} says")
+            raise Mismatch(number, "replay", f"the engine computes a different result than record {number} holds")
 
-    def finish(self, heading: ExportHeader) -> None:
-        """Mismatch when the records do not lead to the heading."""
-        if self.number < heading.records:
+    def finish(self, header: ExportHeader) -> None:
+        """Compare the replayed records with the header; raises Mismatch when they differ."""
+        if self.number < header.records:
             missing = self.number + 1
-            raise Mismatch(missing, "out_of_place", f"the records end before record {missing} of {heading.records}")
-        if self.number > heading.records:
-            beyond = heading.records + 1
-            raise Mismatch(beyond, "out_of_place", f"record {beyond} is one more than the {heading.records} there are")
-        state = encode(self.state) if self.state and self.foreign is None else heading.state
-        if (self.digest, self.observations, state) != (heading.digest, heading.observations, heading.state):
-            raise Mismatch(self.number, "head", "the records do not lead to where the instance stands")
+            raise Mismatch(missing, "out_of_place", f"record {missing} of {header.records} is missing")
+        if self.number > header.records:
+            extra = header.records + 1
+            raise Mismatch(extra, "out_of_place", f"record {extra} was added: the instance has {header.records} records")
+        state = encode(self.state) if self.state and self.foreign is None else header.state
+        if (self.digest, self.observations, state) != (header.digest, header.observations, header.state):
+            raise Mismatch(self.number, "head", "the records do not lead to the instance's current state")
 
 
 def _observation(row: Any) -> Observation:
@@ -173,16 +174,16 @@ def _observation(row: Any) -> Observation:
 
 
 def export(head: Head) -> Iterator[str]:
-    """The lines of an instance's export, as the instance stands in `head`."""
-    heading = ExportHeader.of(head)
+    """The lines of an instance's export, for the state in `head`."""
+    header = ExportHeader.from_head(head)
     yield canonical(
         {
             "format": FORMAT,
-            "instance_id": heading.instance_id,
-            "records": heading.records,
-            "observations": heading.observations,
-            "digest": heading.digest,
-            "state": json.loads(heading.state),
+            "instance_id": header.instance_id,
+            "records": header.records,
+            "observations": header.observations,
+            "digest": header.digest,
+            "state": json.loads(header.state),
         }
     )
     for record, _ in audit_trail.records(head.trail_position()):
@@ -190,28 +191,28 @@ def export(head: Head) -> Iterator[str]:
 
 
 def verify_export(lines: Iterable[str]) -> tuple[ExportHeader, Verification]:
-    """Check an export; NotAnExport when it begins with no heading that can be read."""
+    """Check an export; raises NotAnExport when its first line is not a valid header."""
     rows = iter(lines)
-    heading = _heading(next(rows, ""))
-    return heading, verify(heading, (_row(line) for line in rows))
+    header = _parse_header(next(rows, ""))
+    return header, verify(header, (_parse_line(line) for line in rows))
 
 
-def _heading(line: str) -> ExportHeader:
-    row = _row(line)
+def _parse_header(line: str) -> ExportHeader:
+    row = _parse_line(line)
     if not isinstance(row, dict) or row.pop("format", None) != FORMAT:
-        raise NotAnExport(f"the first line is not the heading of an export ({FORMAT})")
+        raise NotAnExport(f"the first line is not an export header ({FORMAT})")
     try:
-        heading = ExportHeader(**row | {"state": canonical(row["state"])})
-        known = (str, int, int, str, str)
-        if tuple(type(getattr(heading, name)) for name in ExportHeader.__slots__) != known:
+        header = ExportHeader(**row | {"state": canonical(row["state"])})
+        types = (str, int, int, str, str)
+        if tuple(type(getattr(header, name)) for name in ExportHeader.__slots__) != types:
             raise TypeError
     except (KeyError, TypeError):
-        raise NotAnExport("the heading is damaged") from None
-    return heading
+        raise NotAnExport("the export header is damaged") from None
+    return header
 
 
-def _row(line: str) -> Any:
-    """One line's value; None when it is not canonical JSON: not a byte may differ from what was written."""
+def _parse_line(line: str) -> Any:
+    """The value of one line; None when it is not canonical JSON, since every byte must be as written."""
     try:
         row = json.loads(line)
         return row if canonical(row) == line.removesuffix("\n") else None

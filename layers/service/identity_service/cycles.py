@@ -1,8 +1,8 @@
-"""The use cases around the engine: process, reset, retest. Read the head, compute, commit once.
+"""The use cases around the engine: process, reset, retest. Each reads the head, computes the change and commits it once.
 
-What is answered is made before it is committed, so that the record under an Idempotency-Key is part of the commit. One
-transaction holds the new head, the history record, the drift events and that record, so that nothing is ever half done. Source:
-spec/architecture.md, "One request".
+The response body is built before the commit, so that the idempotency record can be part of the transaction. One transaction
+writes the new head, the audit record, the drift events and the idempotency record: all of them or none. Source:
+docs/architecture.md, "One request".
 """
 
 from collections.abc import Callable, Sequence
@@ -39,7 +39,7 @@ from identity_service.store.instances import Head
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One cycle's outcome. `snapshot` spares a view what the record of the request already needed."""
+    """The outcome of one cycle. `snapshot` holds the snapshot view when it was already computed for the audit record."""
 
     instance_id: str
     state: State
@@ -47,7 +47,7 @@ class Step:
     snapshot: dict[str, Any] | None = None
 
     def view(self) -> dict[str, Any]:
-        """snapshot, contract, drift."""
+        """The response data: snapshot, contract, drift."""
         return {
             "snapshot": self.snapshot or snapshot_response(self.instance_id, self.state),
             "contract": contract_view(contract(self.state)),
@@ -60,8 +60,8 @@ def snapshot_response(instance_id: str, state: State, encoded: str | None = None
     return {"id": snapshot_id(encoded or encode(state)), "instance_id": instance_id, **snapshot_view(state)}
 
 
-def head_of(meter: Meter, instance_id: str, cycles: int = 0, idempotency: IdempotencyRecord | None = None) -> Head:
-    """The caller's instance, counted meanwhile. ApiError 404 when there is none, Replayed when there is a stored answer."""
+def load_head(meter: Meter, instance_id: str, cycles: int = 0, idempotency: IdempotencyRecord | None = None) -> Head:
+    """Load the caller's instance while counting the request. ApiError 404 when it does not exist; Replayed for a replay."""
     account_id = meter.principal.account_id
     head = meter.count_while(lambda: instances.get(account_id, instance_id, idempotency), cycles)
     if head is None:
@@ -77,19 +77,19 @@ def process(
     render: Callable[[list[Step]], bytes],
     idempotency: IdempotencyRecord | None,
 ) -> bytes:
-    """Process one request's observations, all or none; what `render` makes of every step's outcome. Costs one cycle each."""
-    head = head_of(meter, instance_id, len(observations), idempotency)
+    """Process the observations of a request, all or none, one cycle each. Returns the body that `render` builds."""
+    head = load_head(meter, instance_id, len(observations), idempotency)
     moment = now()
 
     def compute(current: Head) -> Change[bytes]:
-        done = _processed(current, observations, moment, meter.windows.month)
-        return _answered(done, render(done.result), idempotency)
+        change = _process_observations(current, observations, moment, meter.windows.month)
+        return _with_response(change, render(change.result), idempotency)
 
     try:
         body = commits.commit(head, compute, idempotency)
     except OutcomeUnknown:
-        # If it took effect, the cycles are used; if not, the count is put right by `identity-os usage check`.
-        meter.keep()
+        # If the write took effect, the cycles are used. If not, `identity-os usage check` finds and returns them.
+        meter.commit()
         logger().error("outcome of a cycle unknown", account=head.account_id, instance=head.id, cycles=len(observations))
         raise
     except BaseException:
@@ -98,17 +98,19 @@ def process(
     if body is None:
         meter.release()
         raise errors.not_found("instance")
-    meter.keep()
+    meter.commit()
     return body
 
 
-def _answered(change: Change[Any], body: bytes, idempotency: IdempotencyRecord | None) -> Change[bytes]:
-    """The change with the answer as its result, and the record of the answer among its records."""
-    kept = [idempotency.put(200, body, change.head.commit)] if idempotency else []
-    return Change(change.head, change.state, [*change.records, *kept], body)
+def _with_response(change: Change[Any], body: bytes, idempotency: IdempotencyRecord | None) -> Change[bytes]:
+    """The change with the response body as its result and the idempotency record, if any, among its records."""
+    stored = [idempotency.put(200, body, change.head.commit)] if idempotency else []
+    return Change(change.head, change.state, [*change.records, *stored], body)
 
 
-def _processed(head: Head, observations: Sequence[ObservationRequest], moment: float, month: str) -> Change[list[Step]]:
+def _process_observations(
+    head: Head, observations: Sequence[ObservationRequest], moment: float, month: str
+) -> Change[list[Step]]:
     results = process_all(head.state, [o.observation() for o in observations])
     state, drift = results[-1]
     encoded = encode(state)
@@ -117,8 +119,8 @@ def _processed(head: Head, observations: Sequence[ObservationRequest], moment: f
     stamp = iso(moment)
 
     rows = [o.row(stamp) | {"cycle": step.state.cycle} for o, step in zip(observations, steps, strict=True)]
-    entry = audit_trail.Entry(rows, snapshot, stamp, head.commit)
-    records, digest = audit_trail.entry_records(head.trail_position(), entry)
+    record = audit_trail.ObservationsRecord(rows, snapshot, stamp, head.commit)
+    records, digest = audit_trail.put_observations(head.trail_position(), record)
 
     events = []
     for row, step in zip(rows, steps, strict=True):
@@ -126,18 +128,18 @@ def _processed(head: Head, observations: Sequence[ObservationRequest], moment: f
         if event:
             events.append(event | {"timestamp": row["timestamp"]})
     if events:
-        records.append(audit_trail.drift_record(head.partition(), head.drifts + 1, events))
+        records.append(audit_trail.put_drift_events(head.partition(), head.drifts + 1, events))
     levels = [event["drift_level"] for event in events]
-    d1, d2, d3 = (known + levels.count(level) for known, level in zip(head.drift_levels, ("D1", "D2", "D3"), strict=True))
-    # A request of the month before, committed late, leaves the newer month's count as it is.
+    d1, d2, d3 = (count + levels.count(level) for count, level in zip(head.drift_levels, ("D1", "D2", "D3"), strict=True))
+    # A request counted in an earlier month but committed late must not change the newer month's count.
     before = head.month_cycles if head.month == month else 0
-    counted = (month, before + len(steps)) if month >= head.month else (head.month, head.month_cycles)
+    month_count = (month, before + len(steps)) if month >= head.month else (head.month, head.month_cycles)
     after = replace(
         head,
         encoded=encoded,
         digest=digest,
-        month=counted[0],
-        month_cycles=counted[1],
+        month=month_count[0],
+        month_cycles=month_count[1],
         records=head.records + 1,
         seq=head.seq + len(steps),
         drifts=head.drifts + len(events),
@@ -150,8 +152,8 @@ def _processed(head: Head, observations: Sequence[ObservationRequest], moment: f
 def simulate(
     meter: Meter, instance_id: str, observations: Sequence[ObservationRequest], idempotency: IdempotencyRecord | None = None
 ) -> list[Step]:
-    """What `process` would answer, on a copy: nothing is stored, no cycle is counted."""
-    head = head_of(meter, instance_id, idempotency=idempotency)
+    """What `process` would return, computed on a copy: nothing is stored, no cycle is counted."""
+    head = load_head(meter, instance_id, idempotency=idempotency)
     results = process_all(head.state, [o.observation() for o in observations])
     return [Step(head.id, state, drift) for state, drift in results]
 
@@ -159,9 +161,9 @@ def simulate(
 def reset_instance(
     meter: Meter, instance_id: str, mode: str, render: Callable[[State], bytes], idempotency: IdempotencyRecord | None
 ) -> bytes:
-    """Put an instance back; history stays, and the reset stands in it. What `render` makes of the state it has now."""
-    head = head_of(meter, instance_id, idempotency=idempotency)
-    return _restate(head, lambda current: reset(current.state, mode), mode, render, idempotency)
+    """Reset an instance; the history stays and records the reset. Returns the body that `render` builds from the new state."""
+    head = load_head(meter, instance_id, idempotency=idempotency)
+    return _replace_state(head, lambda current: reset(current.state, mode), mode, render, idempotency)
 
 
 def retest(
@@ -172,26 +174,26 @@ def retest(
     render: Callable[[State], bytes],
     idempotency: IdempotencyRecord | None,
 ) -> bytes:
-    """Give an instance the profile and strengths that a test found; it starts anew. What `render` makes of its state."""
-    head = head_of(meter, instance_id, idempotency=idempotency)
+    """Restart an instance with a test's profile and strengths. Returns the body that `render` builds from the new state."""
+    head = load_head(meter, instance_id, idempotency=idempotency)
 
-    def retested(current: Head) -> State:
-        before = current.state.profile
-        kept = replace(
+    def new_state(current: Head) -> State:
+        old = current.state.profile
+        merged = replace(
             profile,
-            governance=before.governance,
-            energy_policy=before.energy_policy,
-            drift_tolerance=before.drift_tolerance,
-            description=before.description,
+            governance=old.governance,
+            energy_policy=old.energy_policy,
+            drift_tolerance=old.drift_tolerance,
+            description=old.description,
         )
-        return birth(kept, strengths)
+        return birth(merged, strengths)
 
-    return _restate(head, retested, "retest", render, idempotency)
+    return _replace_state(head, new_state, "retest", render, idempotency)
 
 
-def _restate(
+def _replace_state(
     head: Head,
-    make: Callable[[Head], State],
+    new_state: Callable[[Head], State],
     kind: str,
     render: Callable[[State], bytes],
     idempotency: IdempotencyRecord | None,
@@ -199,11 +201,11 @@ def _restate(
     stamp = iso(now())
 
     def compute(current: Head) -> Change[bytes]:
-        state = make(current)
+        state = new_state(current)
         encoded = encode(state)
-        record, digest = audit_trail.event_record(current.trail_position(), kind, encoded, stamp, current.commit)
+        record, digest = audit_trail.put_event(current.trail_position(), kind, encoded, stamp, current.commit)
         after = replace(current, encoded=encoded, digest=digest, records=current.records + 1, updated_at=stamp)
-        return _answered(Change(after, state, [record], state), render(state), idempotency)
+        return _with_response(Change(after, state, [record], state), render(state), idempotency)
 
     body = commits.commit(head, compute, idempotency)
     if body is None:

@@ -1,4 +1,4 @@
-"""The API's errors: one exception, made by one function for each row of the table in spec/api.md, "Envelope".
+"""The API's errors: one exception type, and one function for each row of the table in docs/api.md, "Envelope".
 
     ApiError
       400 invalid_request · incomplete_test         404 not_found              429 rate_limit_exceeded · quota_exceeded
@@ -6,7 +6,7 @@
       403 instance_limit_reached                    409 conflict               503 service_unavailable
                                                     413, 415
 
-Raised anywhere above the store, turned into JSON in `middleware`, and nowhere else.
+Code above the store raises them; only `middleware` turns them into JSON.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ from typing import Any
 
 @dataclass(eq=False)
 class ApiError(Exception):
-    """`extra` holds fields beside error, message and details (retry_after, missing_questions)."""
+    """An error response. `extra` holds fields besides error, message and details (retry_after, missing_questions)."""
 
     status: int
     code: str
@@ -45,7 +45,7 @@ def invalid(field: str, reason: str, message: str) -> ApiError:
 
 
 def invalid_all(problems: Sequence[Problem]) -> ApiError:
-    """400 for one or more bad fields; the first one leads, several are all listed."""
+    """400 for one or more bad fields: the first one is the main error, and details lists all when there are several."""
     first = problems[0]
     details: dict[str, Any] = {"field": first.field, "reason": first.reason}
     if len(problems) > 1:
@@ -65,7 +65,7 @@ def incomplete_test(missing: Sequence[str]) -> ApiError:
 
 
 def unauthorized() -> ApiError:
-    """401: the same for every reason, so that keys cannot be probed."""
+    """401: the same response for every cause, so that keys cannot be probed."""
     return ApiError(401, "unauthorized", "a valid API key is required: Authorization: Bearer idos_sk_...")
 
 
@@ -75,23 +75,23 @@ def instance_limit_reached(limit: int) -> ApiError:
 
 
 def not_found(what: str) -> ApiError:
-    """404. Another account's instance gives exactly this answer too, so the id is not repeated."""
+    """404. Another account's instance gets exactly the same response, so the id is not repeated."""
     return ApiError(404, "not_found", f"no such {what}", {"resource": what})
 
 
 def method_not_allowed(allowed: str) -> ApiError:
-    """405; `allowed` lists the methods that the route has."""
-    return ApiError(405, "method_not_allowed", f"this route answers {allowed}", headers={"Allow": allowed})
+    """405; `allowed` lists the methods of the route."""
+    return ApiError(405, "method_not_allowed", f"this route supports {allowed}", headers={"Allow": allowed})
 
 
 def conflict(message: str) -> ApiError:
-    """409: the race was lost, or an idempotency key came back with another body."""
+    """409: concurrent writers won every retry, or an Idempotency-Key was reused for a different request."""
     return ApiError(409, "conflict", message)
 
 
 def payload_too_large(limit: int) -> ApiError:
     """413; `limit` in bytes."""
-    return ApiError(413, "payload_too_large", f"the body may have {limit} bytes", {"limit": limit})
+    return ApiError(413, "payload_too_large", f"the body may have at most {limit} bytes", {"limit": limit})
 
 
 def unsupported_media_type() -> ApiError:
@@ -101,29 +101,29 @@ def unsupported_media_type() -> ApiError:
 
 def rate_limit_exceeded(limit: int, retry_after: int) -> ApiError:
     """429 for the minute; `retry_after` in seconds to the window's end."""
-    return _later("rate_limit_exceeded", f"the plan allows {limit} requests a minute", limit, retry_after)
+    return _too_many_requests("rate_limit_exceeded", f"the plan allows {limit} requests a minute", limit, retry_after)
 
 
 def quota_exceeded(limit: int, retry_after: int) -> ApiError:
     """429 for the month; `retry_after` in seconds to the month's end."""
-    return _later("quota_exceeded", f"the plan allows {limit} cycles a month", limit, retry_after)
+    return _too_many_requests("quota_exceeded", f"the plan allows {limit} cycles a month", limit, retry_after)
 
 
-def _later(code: str, message: str, limit: int, retry_after: int) -> ApiError:
+def _too_many_requests(code: str, message: str, limit: int, retry_after: int) -> ApiError:
     return ApiError(429, code, message, {"limit": limit}, {"retry_after": retry_after}, {"Retry-After": str(retry_after)})
 
 
 def internal_error() -> ApiError:
     """500: the cause is in the log, under the request id."""
-    return ApiError(500, "internal_error", "something broke on our side; nothing was changed by halves")
+    return ApiError(500, "internal_error", "internal error; no partial change was stored")
 
 
 def service_unavailable(retry_after: int = 1) -> ApiError:
-    """503 when the database does not answer."""
+    """503 when the database does not respond."""
     return ApiError(
         503,
         "service_unavailable",
-        "the database does not answer; try again",
+        "the database does not respond; try again",
         {},
         {"retry_after": retry_after},
         {"Retry-After": str(retry_after)},

@@ -1,4 +1,4 @@
-"""HTTP in and out: reads bodies and the Idempotency-Key, makes responses. Business rules do not live here."""
+"""HTTP requests and responses: reads bodies and the Idempotency-Key, builds responses. No business rules in this module."""
 
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
@@ -18,35 +18,35 @@ from identity_service.store.idempotency import IdempotencyRecord
 from identity_service.store.instances import partition
 from identity_service.validation_errors import validation_problems
 
-#: Bytes of a request body: room for a batch of 100 observations with full contexts.
+#: Largest request body in bytes: enough for a batch of 100 observations with contexts of the largest size.
 BODY_LIMIT = 1_048_576
-#: Characters of an Idempotency-Key.
+#: Longest Idempotency-Key in characters.
 _KEY_LIMIT = 255
-#: Where the middleware keeps what it knows of a request: `meter` and `request_id`.
+#: Key of the ASGI scope under which the middleware stores a request's `meter` and `request_id`.
 SCOPE = "identity_os"
 
 Model = TypeVar("Model", bound=BaseModel)
-Many = TypeVar("Many", bound=BaseModel)
+BatchModel = TypeVar("BatchModel", bound=BaseModel)
 
 
 def meter(request: Request) -> Meter:
-    """The caller's meter. ApiError 401 when the authorizer named no principal."""
+    """The request's meter. ApiError 401 when the event has no principal."""
     state = request.scope[SCOPE]
     if state.get("meter") is None:
         principal = principal_of(request.scope.get("aws.event", {}))
         if principal is None:
             raise errors.unauthorized()
         state["meter"] = Meter(principal)
-    found: Meter = state["meter"]
-    return found
+    current: Meter = state["meter"]
+    return current
 
 
 @overload
 async def read_body(request: Request, model: type[Model]) -> Model: ...
 @overload
-async def read_body(request: Request, model: type[Model], several: type[Many]) -> Model | Many: ...
-async def read_body(request: Request, model: type[Model], several: type[Many] | None = None) -> Model | Many:
-    """The request's JSON body as a `model`, or as `several` when it has `observations`. ApiError 400, 413 or 415 otherwise."""
+async def read_body(request: Request, model: type[Model], batch_model: type[BatchModel]) -> Model | BatchModel: ...
+async def read_body(request: Request, model: type[Model], batch_model: type[BatchModel] | None = None) -> Model | BatchModel:
+    """The JSON body as a `model`, or as a `batch_model` when it has `observations`. ApiError 400, 413 or 415 if invalid."""
     media_type = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
     if media_type != "application/json" and not media_type.endswith("+json"):
         raise errors.unsupported_media_type()
@@ -58,18 +58,18 @@ async def read_body(request: Request, model: type[Model], several: type[Many] | 
     except ValueError as error:
         raise errors.invalid("body", "malformed_json", f"the body is not JSON: {error}") from None
     try:
-        if several is not None and isinstance(document, dict) and "observations" in document:
-            return several.model_validate(document)
+        if batch_model is not None and isinstance(document, dict) and "observations" in document:
+            return batch_model.model_validate(document)
         return model.model_validate(document)
     except ValidationError as error:
         raise errors.invalid_all(validation_problems(error.errors(include_url=False))) from None
 
 
 async def idempotency_key(request: Request, instance_id: str | None = None) -> IdempotencyRecord | None:
-    """The record of the request's Idempotency-Key, None when it has no key. ApiError 400 for a key that is not valid.
+    """The idempotency record for the request's key, None without a key. ApiError 400 for an invalid key.
 
-    The record is stored with the instance, or with the account when the request creates an instance. Call it after `read_body`,
-    which has checked the body.
+    The record is stored with the instance, or with the account when the request creates an instance. Call this after
+    `read_body`, which validates the body.
     """
     key = request.headers.get("idempotency-key")
     if key is None:
@@ -85,22 +85,22 @@ async def idempotency_key(request: Request, instance_id: str | None = None) -> I
 
 
 def encode_data(data: Any) -> bytes:
-    """The body of a success: `{"data": ...}`."""
+    """The body of a successful response: `{"data": ...}`."""
     return to_json({"data": data})
 
 
 def data_response(data: Any, status: int = 200) -> Response:
-    """A success."""
+    """A successful response."""
     return json_response(encode_data(data), status)
 
 
 def page_response(rows: Sequence[Any], *, limit: int, offset: int, total: int) -> Response:
-    """A list: one page of rows, and its position in the whole."""
+    """A list response: one page of rows and its pagination."""
     more = offset + len(rows) < total
     pagination = {"limit": limit, "offset": offset, "total": total, "has_more": more and bool(rows)}
     return json_response(to_json({"data": rows, "pagination": pagination}))
 
 
 def json_response(body: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """A response whose body is encoded already."""
+    """A response with an already encoded JSON body."""
     return Response(body, status, dict(headers or {}), "application/json")

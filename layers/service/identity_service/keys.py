@@ -1,7 +1,7 @@
-"""API keys: `idos_sk_`, 32 random base62 characters and a checksum of 6 (spec/api.md, "Keys").
+"""API keys: `idos_sk_`, 32 random base62 characters and a checksum of 6 characters (docs/api.md, "Keys").
 
-The checksum is CRC-32 of what stands before it, in base62, so that a typo is refused without a look-up. A key has 190 bits of
-entropy, so it is stored as plain SHA-256: a slow hash would add latency, not safety.
+The checksum is the CRC-32 of the characters before it, in base62, so that a typo is rejected without a look-up. A key has 190
+bits of entropy, so a plain SHA-256 of it is stored: a slow hash would add latency, not security.
 """
 
 import re
@@ -17,7 +17,7 @@ _SHAPE: Final = re.compile(rf"{PREFIX}[0-9A-Za-z]{{{_SECRET + _CHECKSUM}}}")
 
 
 def new_key() -> str:
-    """A fresh key. The caller shows it once and keeps only its hash."""
+    """A new random key. The caller shows it once and stores only its hash."""
     body = PREFIX + "".join(secrets.choice(_ALPHABET) for _ in range(_SECRET))
     return body + _checksum(body)
 
@@ -28,7 +28,7 @@ def well_formed(key: str) -> bool:
 
 
 def key_hash(key: str) -> str:
-    """What is stored and looked up: SHA-256 in hex."""
+    """SHA-256 of the key in hex, the form that is stored and looked up."""
     return sha256(key.encode()).hexdigest()
 
 

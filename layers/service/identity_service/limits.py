@@ -1,8 +1,8 @@
-"""What a request may use: one request of the minute and, where it processes, cycles of the month.
+"""Rate limit and quota: every request counts against the minute, processed cycles count against the month.
 
-API Gateway's usage plans are best effort by AWS's own word, so the exact count is ours. A request that commits nothing gives
-its cycles back; a request of the minute is never given back. Source: spec/api.md, "Envelope"; spec/architecture.md, "One
-request".
+AWS documents API Gateway's usage plans as best effort, so the exact count is kept here. Cycles are reserved before processing
+and released when nothing is committed; a request counted against the minute is never released. Source: docs/api.md, "Envelope";
+docs/architecture.md, "One request".
 """
 
 from collections.abc import Callable
@@ -19,12 +19,12 @@ from identity_service.store.idempotency import Replayed
 
 T = TypeVar("T")
 
-# One thread: a container serves one request at a time, and only the count runs beside something else.
-_beside = ThreadPoolExecutor(max_workers=1, thread_name_prefix="limits")
+# One thread is enough: a container serves one request at a time, and only the counting runs in parallel.
+_executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="limits")
 
 
 class Meter:
-    """The count of one request."""
+    """Counts one request and its cycles."""
 
     def __init__(self, principal: Principal) -> None:
         self.principal = principal
@@ -33,47 +33,48 @@ class Meter:
         self._reserved = 0
 
     def count_request(self, cycles: int = 0) -> None:
-        """Count the request and reserve its cycles; ApiError 429 when the minute or the month has no room."""
-        who, at = self.principal, self.windows
+        """Count the request and reserve its cycles; ApiError 429 when the minute or the month is over its limit."""
+        principal, windows = self.principal, self.windows
+        per_minute, per_month = principal.per_minute, principal.per_month
         try:
-            self.counts = usage.count(who.account_id, at, cycles, who.per_minute, who.per_month)
+            self.counts = usage.count(principal.account_id, windows, cycles, per_minute, per_month)
             self._reserved = cycles
             return
         except usage.OverLimit as over:
             self.counts = over.counts
-        if self.counts.requests < who.per_minute:
-            # The month stood in the way, but the request still counts against the minute.
+        if self.counts.requests < per_minute:
+            # The month's quota is exceeded, but the request still counts against the minute.
             try:
-                self.counts = usage.count(who.account_id, at, 0, who.per_minute, who.per_month)
+                self.counts = usage.count(principal.account_id, windows, 0, per_minute, per_month)
             except usage.OverLimit as over:
                 self.counts = over.counts
             else:
-                raise errors.quota_exceeded(who.per_month, max(at.month_ends - int(now()), 1))
-        raise errors.rate_limit_exceeded(who.per_minute, max(at.minute_ends - int(now()), 1))
+                raise errors.quota_exceeded(per_month, max(windows.month_ends - int(now()), 1))
+        raise errors.rate_limit_exceeded(per_minute, max(windows.minute_ends - int(now()), 1))
 
     def count_while(self, read: Callable[[], T], cycles: int = 0) -> T:
-        """Charge while `read` runs, and answer what it read. Over the limit wins over nearly all that `read` met."""
-        counted = _beside.submit(self.count_request, cycles)
+        """Count the request while `read` runs, and return its result. A 429 takes precedence over an exception of `read`."""
+        counting = _executor.submit(self.count_request, cycles)
         try:
-            found = read()
+            result = read()
         except Exception as error:
             try:
-                counted.result()
+                counting.result()
             except errors.ApiError as over:
-                # An answer given before is given again, whatever the month has left.
+                # A replay costs no cycles, so it is returned even when the month's quota is exceeded.
                 if not (isinstance(error, Replayed) and over.code == "quota_exceeded"):
                     raise
             self.release()
             raise
-        counted.result()
-        return found
+        counting.result()
+        return result
 
-    def keep(self) -> None:
-        """The work is committed: the reserved cycles are used."""
+    def commit(self) -> None:
+        """Mark the reserved cycles as used, after the change is committed."""
         self._reserved = 0
 
     def release(self) -> None:
-        """Return what was reserved and not kept."""
+        """Return the reserved cycles that were not committed."""
         if not self._reserved:
             return
         try:
@@ -86,14 +87,14 @@ class Meter:
         self._reserved = 0
 
     def headers(self) -> dict[str, str]:
-        """The limits and what is left of them."""
+        """The rate limit headers: limits, remaining amounts, reset time."""
         if self.counts is None:
             return {}
-        who = self.principal
+        principal = self.principal
         return {
-            "X-RateLimit-Limit": str(who.per_minute),
-            "X-RateLimit-Remaining": str(max(who.per_minute - self.counts.requests, 0)),
+            "X-RateLimit-Limit": str(principal.per_minute),
+            "X-RateLimit-Remaining": str(max(principal.per_minute - self.counts.requests, 0)),
             "X-RateLimit-Reset": str(self.windows.minute_ends),
-            "X-Monthly-Limit": str(who.per_month),
-            "X-Monthly-Remaining": str(max(who.per_month - self.counts.cycles, 0)),
+            "X-Monthly-Limit": str(principal.per_month),
+            "X-Monthly-Remaining": str(max(principal.per_month - self.counts.cycles, 0)),
         }

@@ -1,4 +1,4 @@
-"""The log: one JSON line for what an operator must know, and none for what went well. Never a key, a header or a body."""
+"""Logging: one JSON line for each event that an operator must know about, none for success. Never a key, a header or a body."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 @cache
 def logger() -> Logger:
-    """The process's logger. Powertools comes with Tracer and Metrics, 17 ms of a cold start, so only who logs imports it."""
+    """The logger of this process. Importing Powertools takes 17 ms of a cold start, so it is imported at the first log line."""
     from aws_lambda_powertools import Logger
 
     return Logger(service="identity-os")

@@ -1,6 +1,6 @@
-"""The middleware of every function: request ids, limit headers, and one error shape.
+"""The middleware of every function: request ids, rate limit headers, error responses.
 
-`errors` says which errors there are; this is the one place that turns an exception into a response.
+`errors` defines the errors; this is the only module that turns an exception into a response.
 """
 
 from typing import Any
@@ -23,7 +23,7 @@ from identity_service.validation_errors import validation_problems
 
 
 class RequestMiddleware:
-    """Gives each request an id, puts id and limits on its response, and turns every exception into an error response."""
+    """Gives each request an id, adds id and rate limit headers to the response, turns exceptions into error responses."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -56,26 +56,26 @@ class RequestMiddleware:
 
 
 async def error_response(request: Request, error: Exception) -> Response:
-    """The response to a request that raised `error`: an error in the API's shape, or the stored response of a replay."""
+    """The response for an exception: an error response, or the stored response of a replayed request."""
     if isinstance(error, Replayed) and error.same:
         return json_response(error.body, error.status, {"Idempotent-Replayed": "true"})
-    found = _api_error(request, error)
-    if request.scope.get("aws.event") and (refused := _count_failed_request(request)) is not None:
-        found = refused
-    return json_response(to_json(found.body()), found.status, found.headers)
+    api_error = _api_error(request, error)
+    if request.scope.get("aws.event") and (counting_error := _count_failed_request(request)) is not None:
+        api_error = counting_error
+    return json_response(to_json(api_error.body()), api_error.status, api_error.headers)
 
 
 def _count_failed_request(request: Request) -> ApiError | None:
-    """Count a request that failed before it was counted. The 429 or 503 to answer instead, None when the request counts."""
+    """Count a request that failed before it was counted. Returns a 429 or 503 to respond with instead, None otherwise."""
     try:
-        count = meter(request)
-        if count.counts is None:
-            count.count_request()
+        request_meter = meter(request)
+        if request_meter.counts is None:
+            request_meter.count_request()
     except ApiError as error:
         return error if error.status == 429 else None
     except StoreUnavailable:
         return errors.service_unavailable()
-    except Exception:  # the error that is being answered already must get out
+    except Exception:  # the error being handled must still get a response
         logger().exception("request not counted", request_id=request.scope[SCOPE]["request_id"])
     return None
 
@@ -91,9 +91,9 @@ def _api_error(request: Request, error: Exception) -> ApiError:
         case HTTPException(status_code=405):
             return errors.method_not_allowed(_allowed_methods(request))
         case Replayed():
-            return errors.conflict("this Idempotency-Key came with another request; use a new one")
+            return errors.conflict("this Idempotency-Key was used for a different request; use a new key")
         case Conflict():
-            return errors.conflict("others kept changing this at the same time; try again")
+            return errors.conflict("concurrent requests kept changing this; try again")
         case StoreUnavailable():
             logger().error("store unavailable", reason=str(error), request_id=request.scope[SCOPE]["request_id"])
             return errors.service_unavailable()

@@ -1,6 +1,6 @@
-"""Plans and what they allow (seed, "Rate Limits"; spec/api.md for instances). The template's usage plans say the same figures.
+"""Plans and their limits (docs/api.md, "Envelope"). The usage plans in template.yaml repeat these figures.
 
-A limit of None is unlimited. `enterprise` is custom for each account: these figures are what an account starts with.
+A limit of None is unlimited. `enterprise` is custom for each account: these are the initial limits of such an account.
 """
 
 from dataclasses import dataclass

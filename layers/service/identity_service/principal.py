@@ -1,4 +1,4 @@
-"""Who is calling: what the authorizer found out, carried in API Gateway's request context."""
+"""The caller's principal: the authorizer's result, carried in API Gateway's request context."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,11 +19,11 @@ class Principal:
 
     @property
     def instances(self) -> int | None:
-        """How many instances the plan allows."""
+        """The largest number of instances that the plan allows."""
         return PLANS[self.plan].instances
 
     def context(self) -> dict[str, str]:
-        """As the authorizer hands it to API Gateway, which carries only flat strings."""
+        """The principal as authorizer context; API Gateway accepts only flat strings."""
         return {
             "account_id": self.account_id,
             "plan": self.plan,
@@ -34,7 +34,7 @@ class Principal:
 
 
 def principal_of(event: Mapping[str, Any]) -> Principal | None:
-    """The principal in an API Gateway event; None when the authorizer left none."""
+    """The principal in an API Gateway event; None when the event has none."""
     context = event.get("requestContext", {}).get("authorizer") or {}
     try:
         return Principal(

@@ -1,6 +1,6 @@
-"""What callers send, as pydantic models: ranges and types are checked here and nowhere else.
+"""Pydantic models of requests: types and ranges are checked here and nowhere else.
 
-Strict: "0.8" is no number and 1 is no truth value. Unknown fields are refused, so that a typo is not a silent default.
+Strict mode: "0.8" is not a number and 1 is not a boolean. Unknown fields are rejected, so that a typo is not ignored silently.
 """
 
 from typing import Annotated, Any, Literal, TypeVar
@@ -33,14 +33,14 @@ CONTEXT_LIMIT = 8_192
 T = TypeVar("T")
 
 
-def _refuse(reason: str, message: str) -> PydanticCustomError:
+def _invalid(reason: str, message: str) -> PydanticCustomError:
     return PydanticCustomError("identity_os", "{text}", {"reason": reason, "text": message})
 
 
 def _mode(name: str) -> str:
     constant = name.upper()
     if constant not in MODE_CONSTANTS or not name.isascii():
-        raise _refuse("unknown_value", f"not a mode: one of {', '.join(MODE_CONSTANTS)}")
+        raise _invalid("unknown_value", f"not a mode; use one of {', '.join(MODE_CONSTANTS)}")
     return constant
 
 
@@ -48,31 +48,31 @@ def _timestamp(text: str) -> str:
     try:
         return parse_iso(text)
     except (ValueError, OverflowError):
-        raise _refuse("unknown_value", "not an ISO 8601 date and time") from None
+        raise _invalid("unknown_value", "not an ISO 8601 date and time") from None
 
 
 def _context(context: dict[str, Any]) -> dict[str, Any]:
     try:
         size = len(canonical(context).encode())
     except ValueError:
-        raise _refuse("out_of_range", "holds a number that JSON cannot carry") from None
+        raise _invalid("out_of_range", "holds a number that JSON cannot represent") from None
     if size > CONTEXT_LIMIT:
-        raise _refuse("too_long", f"has {size} bytes as compact JSON; {CONTEXT_LIMIT} are allowed")
+        raise _invalid("too_long", f"has {size} bytes as compact JSON; at most {CONTEXT_LIMIT} are allowed")
     return context
 
 
 def _one_of(values: tuple[str, ...]) -> Any:
-    """The type of a word among `values`. Types made by a call are beyond mypy, hence an ignore at each use."""
+    """The type of a string that is one of `values`. Mypy cannot follow types made by a call, hence an ignore at each use."""
 
     def check(value: str) -> str:
         if value not in values:
-            raise _refuse("unknown_value", f"one of {', '.join(values)}")
+            raise _invalid("unknown_value", f"use one of {', '.join(values)}")
         return value
 
     return Annotated[str, AfterValidator(check), WithJsonSchema({"type": "string", "enum": list(values)})]
 
 
-#: JSON Schema's patterns know no "in any case".
+#: JSON Schema patterns have no case-insensitive flag.
 _ANY_CASE = "|".join("".join(f"[{c}{c.lower()}]" if c.isalpha() else c for c in name) for name in MODE_CONSTANTS)
 _MODE_SCHEMA = {
     "type": "string",
@@ -89,30 +89,30 @@ Text = Annotated[str, StringConstraints(max_length=1000)]
 
 
 class Request(BaseModel):
-    """What all requests have in common."""
+    """Base class of all request bodies."""
 
     model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 
 
 class ObservationRequest(Request):
-    """What the agent just did."""
+    """A report of what the agent just did."""
 
     mode_target: ModeName
     signal_strength: Unit
     confidence: Unit = 1.0
     context: Annotated[
-        dict[str, Any], AfterValidator(_context), Field(description="Stored, never computed on. Up to 8 KB as JSON.")
+        dict[str, Any], AfterValidator(_context), Field(description="Stored with the observation, not evaluated. At most 8 KB.")
     ] = Field(default_factory=dict)
     timestamp: Annotated[str, AfterValidator(_timestamp), WithJsonSchema({"type": "string", "format": "date-time"})] = Field(
-        default="", description="When it happened. Default: when it arrived."
+        default="", description="When it happened. Default: the time of the request."
     )
 
     def observation(self) -> Observation:
-        """The part that the engine reads."""
+        """The engine's part of the observation."""
         return Observation(MODE_CONSTANTS.index(self.mode_target), self.signal_strength, self.confidence)
 
     def row(self, arrived: str) -> dict[str, Any]:
-        """As history keeps it."""
+        """The observation as a history row."""
         return {
             "mode_target": self.mode_target,
             "signal_strength": self.signal_strength,
@@ -130,7 +130,7 @@ class BatchRequest(Request):
 
 
 class ProfileRequest(Request):
-    """Who the agent is. Fixed at creation; everything is optional."""
+    """The agent's profile, fixed at creation. Every field is optional."""
 
     core_modes: list[ModeName] = []
     suppressed_modes: list[ModeName] = []
@@ -143,7 +143,7 @@ class ProfileRequest(Request):
 
 
 class InitialConfig(Request):
-    """How a new agent starts. A persona gives strengths and profile; what is said beside it wins."""
+    """The initial state of a new agent. A persona supplies strengths and profile; fields given besides it override them."""
 
     mode_strengths: dict[ModeName, Strength] = {}
     energy_level: Unit = CONFIG.energy_start
@@ -151,7 +151,7 @@ class InitialConfig(Request):
     persona_id: Annotated[str, Field(examples=["persona_guardian"])] = ""
 
     def state(self) -> State:
-        """The engine's state at birth. ValueError with the field's name when two things cannot both be."""
+        """The engine's state at birth. Contradiction when two fields exclude each other or the persona is unknown."""
         persona = None
         if "persona_id" in self.model_fields_set:
             persona = PERSONA_BY_ID.get(self.persona_id)
@@ -160,12 +160,12 @@ class InitialConfig(Request):
         strengths = list(persona.mode_profile) if persona else [0.0] * 7
         for name, strength in self.mode_strengths.items():
             strengths[MODE_CONSTANTS.index(name)] = strength + 0.0
-        given = {name: getattr(self.profile, name) for name in self.profile.model_fields_set}
+        overrides = {name: getattr(self.profile, name) for name in self.profile.model_fields_set}
         for name in ("core_modes", "suppressed_modes"):
-            if name in given:
-                given[name] = tuple(sorted({MODE_INDEX[mode.lower()] for mode in given[name]}))
+            if name in overrides:
+                overrides[name] = tuple(sorted({MODE_INDEX[mode.lower()] for mode in overrides[name]}))
         base = persona.profile if persona else Profile()
-        profile = Profile(**{name: given.get(name, getattr(base, name)) for name in Profile.__slots__})
+        profile = Profile(**{name: overrides.get(name, getattr(base, name)) for name in Profile.__slots__})
         if set(profile.core_modes) & set(profile.suppressed_modes):
             raise Contradiction(
                 "initial_config.profile.suppressed_modes", "unknown_value", "a mode is core or suppressed, not both"
@@ -174,7 +174,7 @@ class InitialConfig(Request):
 
 
 class Contradiction(ValueError):
-    """A value that is fine alone and cannot stand beside another one."""
+    """A value that no single-field check can reject: an unknown persona, or two fields that exclude each other."""
 
     def __init__(self, field: str, reason: str, message: str) -> None:
         super().__init__(message)
@@ -182,7 +182,7 @@ class Contradiction(ValueError):
 
 
 class InstanceRequest(Request):
-    """A new instance."""
+    """The name and initial state of a new instance."""
 
     name: Name
     description: Text = ""
@@ -190,7 +190,7 @@ class InstanceRequest(Request):
 
 
 class InstanceUpdateRequest(Request):
-    """Name, description or both. Engine state does not change by hand."""
+    """A new name, description or both. The engine's state cannot be edited."""
 
     model_config = ConfigDict(json_schema_extra={"minProperties": 1})
 
@@ -199,13 +199,13 @@ class InstanceUpdateRequest(Request):
 
 
 class ResetRequest(Request):
-    """`lastSnapshot` is another word for last_stable."""
+    """The state to reset to. `lastSnapshot` is an alias of last_stable."""
 
     mode: _one_of(("initial", "last_stable", "default", "lastSnapshot"))  # type: ignore[valid-type]
 
 
 class GoalRequest(Request):
-    """A goal to assess: how complex it is, and the modes that it cannot do without."""
+    """A goal to assess: its complexity, and the modes that it requires."""
 
     complexity: _one_of(COMPLEXITIES)  # type: ignore[valid-type]
     required_modes: list[ModeName] = []
@@ -219,7 +219,7 @@ class ResponseRequest(Request):
 
 
 class TestRequest(Request):
-    """A personality test, for an instance that exists or for a new one: exactly one of the two."""
+    """A personality test, for either an existing instance or a new one."""
 
     __test__ = False
 
@@ -231,7 +231,7 @@ class TestRequest(Request):
 
 
 class Page(BaseModel):
-    """Which part of a list."""
+    """Query parameters of a page."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -240,26 +240,26 @@ class Page(BaseModel):
 
 
 class InstancePage(Page):
-    """Which instances, in which order."""
+    """Query parameters of the instance list."""
 
     sort: Literal["created_at", "name"] = "created_at"
     order: Literal["asc", "desc"] = "desc"
 
 
 class HistoryPage(Page):
-    """Which observations, newest first."""
+    """Query parameters of the history, newest first."""
 
     limit: Annotated[int, Field(ge=1, le=1000)] = 100
 
 
 class DriftPage(HistoryPage):
-    """Which drift events, newest first, of one level or of all."""
+    """Query parameters of the drift events, newest first, of one level or of all."""
 
     level: Literal["D0", "D1", "D2", "D3"] | None = None
 
 
 class ContractQuery(BaseModel):
-    """Whether the contract says why."""
+    """Query parameters of the contract: `explain` adds the reasons."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -267,7 +267,7 @@ class ContractQuery(BaseModel):
 
 
 class QuestionsQuery(BaseModel):
-    """Which version of the test."""
+    """Query parameters of the test questions."""
 
     model_config = ConfigDict(extra="forbid")
 

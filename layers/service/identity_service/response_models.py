@@ -1,4 +1,4 @@
-"""The shapes of answers, for the OpenAPI document and nothing else: no function loads this module at run time."""
+"""Response models for the OpenAPI document. No function imports this module at run time."""
 
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
@@ -22,19 +22,19 @@ Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 
 
 class Shape(BaseModel):
-    """A shape that says all there is."""
+    """Base class: a closed object, without additional fields."""
 
     model_config = ConfigDict(extra="forbid")
 
 
 class Data(Shape, Generic[T]):
-    """A success."""
+    """A successful response."""
 
     data: T
 
 
 class Pagination(Shape):
-    """Where the rows stand in the whole."""
+    """The position of the rows in the whole list."""
 
     limit: int
     offset: int
@@ -43,14 +43,14 @@ class Pagination(Shape):
 
 
 class Rows(Shape, Generic[T]):
-    """A list."""
+    """A page of a list."""
 
     data: list[T]
     pagination: Pagination
 
 
 class ErrorResponse(BaseModel):
-    """The one error shape. Some errors add a field: retry_after (429, 503), missing_questions (400 incomplete_test)."""
+    """The body of every error. Some errors add a field: retry_after (429, 503), missing_questions (400 incomplete_test)."""
 
     error: str
     message: str
@@ -70,9 +70,9 @@ class InstanceModel(Shape):
 
 
 class InstanceStanding(InstanceModel):
-    """An instance and how it stands."""
+    """An instance with its current state."""
 
-    cycle_count: Annotated[int, Field(description="Observations ever processed. Resets do not touch it.")]
+    cycle_count: Annotated[int, Field(description="Observations ever processed. A reset does not change it.")]
     energy_level: Unit
     stress_state: StressState
     stability_index: Unit
@@ -90,14 +90,14 @@ class InstanceRow(Shape):
 
 
 class DeletedModel(Shape):
-    """What was deleted."""
+    """A deleted instance."""
 
     id: str
     deleted: Literal[True]
 
 
 class Match(Shape):
-    """A persona and how alike it is."""
+    """A persona and its similarity score."""
 
     id: str
     score: Unit
@@ -111,7 +111,7 @@ class Matches(Shape):
 
 
 class SnapshotModel(Shape):
-    """Where the agent stands. The id is content-addressed: the same history gives the same id."""
+    """The agent's current state. The id is content-addressed: the same history gives the same id."""
 
     id: Annotated[str, Field(pattern="^snap_[0-9a-f]{16}$")]
     instance_id: str
@@ -126,7 +126,7 @@ class SnapshotModel(Shape):
 
 
 class EpisodicModel(Shape):
-    """Fourteen signals; null where the thing never happened. Recent: the last 20 cycles."""
+    """Fourteen signals; null when the event never happened. Recent: the last 20 cycles."""
 
     stress_spike_count: int
     avg_spike_interval: float | None
@@ -153,7 +153,7 @@ class EpisodicModel(Shape):
 
 
 class SelfModelModel(Shape):
-    """What the agent has turned out to be like."""
+    """Traits learned from the agent's history."""
 
     stress_resilience: Unit
     trait_stability: Unit
@@ -161,7 +161,7 @@ class SelfModelModel(Shape):
 
 
 class NarrativeModel(Shape):
-    """Where the agent stands in its story, since which cycle, and what led there."""
+    """The agent's current phase, the cycle in which it began, the phase before it, and the cause of the change."""
 
     phase: Phase
     since: int
@@ -170,7 +170,7 @@ class NarrativeModel(Shape):
 
 
 class MemoryModel(Shape):
-    """What the agent remembers."""
+    """The agent's memory."""
 
     episodic: EpisodicModel
     self_model: SelfModelModel
@@ -180,7 +180,7 @@ class MemoryModel(Shape):
 
 
 class SnapshotStanding(SnapshotModel):
-    """A snapshot, its instance's times, and what the agent remembers."""
+    """A snapshot with its instance's times and memory."""
 
     cycle_count: int
     created_at: Time
@@ -189,7 +189,7 @@ class SnapshotStanding(SnapshotModel):
 
 
 class DecisionStyleModel(Shape):
-    """How to decide."""
+    """The decision style that the contract asks for."""
 
     tempo: Literal["measured", "observant", "exploratory", "decisive"]
     risk: Literal["seeking", "moderate", "bounded", "averse"]
@@ -198,7 +198,7 @@ class DecisionStyleModel(Shape):
 
 
 class RecoveryProfileModel(Shape):
-    """How to recover."""
+    """The recovery path that the contract asks for."""
 
     preferred_path: Literal["baseline", "rapid", "gradual", "oscillating"]
     support_required: bool
@@ -206,7 +206,7 @@ class RecoveryProfileModel(Shape):
 
 
 class HardLocksModel(Shape):
-    """Limits in force at OVER or when identity is very high; null otherwise."""
+    """Limits that apply at stress OVER or when the Identity mode is very high; null otherwise."""
 
     option_set_max: int | None
     novelty_rate: float | None
@@ -217,7 +217,7 @@ class HardLocksModel(Shape):
 
 
 class Reason(Shape):
-    """Why an action is allowed or not, and what would bring it back."""
+    """Why an action is allowed or forbidden, and when it returns."""
 
     action: AnyAction
     allowed: bool
@@ -229,7 +229,7 @@ class Reason(Shape):
 
 
 class ContractModel(Shape):
-    """The ExecutionContract: what the agent may do now. `allowed_actions` stand most in character first."""
+    """The ExecutionContract: what the agent may do now. `allowed_actions` are ordered, most in character first."""
 
     dominant_modes: list[ModeTitle]
     suppressed_modes: list[ModeTitle]
@@ -243,7 +243,7 @@ class ContractModel(Shape):
     pause_reason: str | None
     should_escalate: bool
     escalation_reason: str | None
-    max_steps_remaining: Annotated[int | None, Field(description="Cycles until energy is gone; null if it does not fall.")]
+    max_steps_remaining: Annotated[int | None, Field(description="Cycles until energy runs out; null if it does not fall.")]
     trust: Unit
     delegation_allowed: bool
     max_delegation_complexity: Complexity | None
@@ -259,7 +259,7 @@ class ContractModel(Shape):
 
 
 class ContractExplained(ContractModel):
-    """A contract; the explanation is there when it was asked for."""
+    """A contract, with an explanation when the request asked for one."""
 
     explanation: list[Reason] = []
 
@@ -274,7 +274,7 @@ class GoalModel(Shape):
 
 
 class DriftModel(Shape):
-    """Where the agent stands against its anchor; level is null in warm-up."""
+    """The agent's deviation from its anchor; level is null during warm-up."""
 
     level: Literal["D0", "D1", "D2", "D3"] | None
     magnitude: Annotated[float, Field(ge=0)]
@@ -283,7 +283,7 @@ class DriftModel(Shape):
 
 
 class ProcessedModel(Shape):
-    """What one observation led to."""
+    """The result of one observation."""
 
     snapshot: SnapshotModel
     contract: ContractModel
@@ -291,13 +291,13 @@ class ProcessedModel(Shape):
 
 
 class BatchFinal(ProcessedModel):
-    """What a batch led to."""
+    """The final result of a batch."""
 
     processed_count: int
 
 
 class BatchStates(Shape):
-    """Every state on the way."""
+    """The result after each observation of a batch."""
 
     states: list[ProcessedModel]
     processed_count: int
@@ -314,7 +314,7 @@ class ResetModel(Shape):
 
 
 class AuditObservation(Shape):
-    """An observation as it was given, and the cycle that it led to."""
+    """An observation as it was received, and the cycle that processed it."""
 
     cycle: int
     mode_target: ModeConstant
@@ -325,7 +325,7 @@ class AuditObservation(Shape):
 
 
 class HistoryRow(AuditObservation):
-    """A processed observation, and its place in the history."""
+    """A processed observation and its number in the history."""
 
     seq: int
 
@@ -343,23 +343,21 @@ class DriftRow(Shape):
 
 
 class AuditRow(Shape):
-    """What one request did. digest = SHA-256 over the lines previous, what the record is, observations, snapshot or state."""
+    """The audit record of one request. digest = SHA-256 over the lines previous, metadata, observations, snapshot or state."""
 
     record: Annotated[int, Field(ge=1)]
     kind: Literal["created", "observations", "initial", "last_stable", "default", "retest"]
     at: Time
     engine_version: str
-    previous: Annotated[str, Field(description="Digest of the record before; empty for the first.")]
+    previous: Annotated[str, Field(description="Digest of the previous record; empty for the first record.")]
     digest: str
     observations: list[AuditObservation]
-    snapshot: Annotated[SnapshotModel | None, Field(description="Where observations led.")] = None
-    state: Annotated[
-        dict[str, Any] | None, Field(description="The engine's state, where none of the observations led to it.")
-    ] = None
+    snapshot: Annotated[SnapshotModel | None, Field(description="The snapshot after the observations.")] = None
+    state: Annotated[dict[str, Any] | None, Field(description="The engine's state, for records without observations.")] = None
 
 
 class MismatchModel(Shape):
-    """The first record that is not what it should be."""
+    """The first wrong record."""
 
     record: int
     reason: Literal["out_of_place", "chain", "digest", "malformed", "replay", "engine_version", "head"]
@@ -367,9 +365,9 @@ class MismatchModel(Shape):
 
 
 class VerificationModel(Shape):
-    """Whether every record is as it was written, and the engine comes to the same.
+    """Whether every record is unchanged and the engine computes the same results.
 
-    verified is null when there are more observations than one answer can replay: export them and verify the file.
+    verified is null when there are more observations than one request can replay: export the trail and verify the file.
     """
 
     verified: bool | None
@@ -379,14 +377,14 @@ class VerificationModel(Shape):
 
 
 class Option(Shape):
-    """A possible answer."""
+    """An answer option."""
 
     id: str
     text: str
 
 
 class QuestionModel(Shape):
-    """A question."""
+    """A question and its options."""
 
     id: str
     text: str
@@ -394,7 +392,7 @@ class QuestionModel(Shape):
 
 
 class QuestionsModel(Shape):
-    """A version of the test."""
+    """The questions of one version of the test."""
 
     version: Literal["v1", "v2", "v3"]
     question_count: int
@@ -402,7 +400,7 @@ class QuestionsModel(Shape):
 
 
 class MatchedPersona(Shape):
-    """A persona that the test found."""
+    """A persona that matches the test result."""
 
     id: str
     name: str
@@ -410,7 +408,7 @@ class MatchedPersona(Shape):
 
 
 class TestDoneModel(Shape):
-    """What a test led to."""
+    """The result of a submitted test."""
 
     __test__ = False
 
@@ -444,12 +442,12 @@ class PersonaFull(PersonaModel):
 
 
 class HealthModel(Shape):
-    """Up."""
+    """The service is up."""
 
     status: Literal["ok"]
 
 
-#: The name under which `openapi.operation` refers to each response.
+#: The names by which `openapi.operation` refers to the responses.
 RESPONSES: dict[str, Any] = {
     "ErrorResponse": ErrorResponse,
     "Instance": Data[InstanceModel],

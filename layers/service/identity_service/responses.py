@@ -1,4 +1,4 @@
-"""What instances and personas look like in responses. `response_models` describes the same shapes for the OpenAPI document."""
+"""Response data of instances and personas. `response_models` describes the same shapes for the OpenAPI document."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from identity_service.store.instances import Head
 
 
 def instance_response(head: Head) -> dict[str, Any]:
-    """An instance as creating and updating answer it."""
+    """An instance in the responses to create and update."""
     return {
         "id": head.id,
         "name": head.name,
@@ -19,16 +19,16 @@ def instance_response(head: Head) -> dict[str, Any]:
 
 
 def instance_detail_response(head: Head) -> dict[str, Any]:
-    """An instance and how it stands."""
+    """An instance with its current state."""
     view = snapshot_view(head.state)
-    standing = {name: view[name] for name in ("energy_level", "stress_state", "stability_index")}
-    return instance_response(head) | {"cycle_count": head.seq} | standing
+    current = {name: view[name] for name in ("energy_level", "stress_state", "stability_index")}
+    return instance_response(head) | {"cycle_count": head.seq} | current
 
 
 def instance_row_response(row: Item) -> dict[str, Any]:
     """An instance in a list."""
-    named = {name: row[name] for name in ("id", "name", "description", "created_at")}
-    return named | {"cycle_count": row["seq"], "energy_level": float(row["energy_level"])}
+    fields = {name: row[name] for name in ("id", "name", "description", "created_at")}
+    return fields | {"cycle_count": row["seq"], "energy_level": float(row["energy_level"])}
 
 
 def persona_response(persona: Persona) -> dict[str, Any]:

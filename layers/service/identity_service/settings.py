@@ -1,4 +1,4 @@
-"""What the environment decides, read once. The endpoint of DynamoDB is botocore's own AWS_ENDPOINT_URL_DYNAMODB."""
+"""Settings from environment variables, read once. botocore itself reads DynamoDB's endpoint, AWS_ENDPOINT_URL_DYNAMODB."""
 
 import os
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from functools import cache
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`table`: name of the one table. `docs_enabled`: serve interactive docs (never in production)."""
+    """`table`: name of the DynamoDB table. `docs_enabled`: serve interactive docs (never in production)."""
 
     table: str
     docs_enabled: bool

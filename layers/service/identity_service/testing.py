@@ -1,4 +1,4 @@
-"""The use cases around the personality test: its questions, and what a submission does."""
+"""The use cases around the personality test: its questions and its submission."""
 
 from typing import Any
 
@@ -45,29 +45,29 @@ def questions_response(version: str) -> dict[str, Any]:
 
 
 def submit_test(meter: Meter, test: TestRequest, idempotency: IdempotencyRecord | None) -> bytes:
-    """Score a test and give its profile to an instance, a new one if asked. ApiError 400 when the answers are not complete."""
+    """Score a test and give its profile to an existing or new instance. ApiError 400 when answers are missing or invalid."""
     _check_target(test)
     answers = _answers(test)
     mode_profile = score(test.version, answers)
     profile, strengths = profile_of(mode_profile), starting_strengths(mode_profile)
 
     def render(instance_id: str, state: State) -> bytes:
-        return encode_data(_done(instance_id, mode_map(mode_profile), persona_matches(mode_profile)[:3], state))
+        return encode_data(_result(instance_id, mode_map(mode_profile), persona_matches(mode_profile)[:3], state))
 
     if not test.create_instance:
         return retest(meter, test.instance_id, profile, strengths, lambda state: render(test.instance_id, state), idempotency)
-    meter.count_while(idempotency.look if idempotency else lambda: None)
-    who, state = meter.principal, birth(profile, strengths)
-    head = instances.new(who.account_id, test.instance_name, "", state, now())
+    meter.count_while(idempotency.check if idempotency else lambda: None)
+    principal, state = meter.principal, birth(profile, strengths)
+    head = instances.new(principal.account_id, test.instance_name, "", state, now())
     body = render(head.id, state)
     try:
-        instances.create(head, state, who.instances, idempotency, body, 200)
+        instances.create(head, state, principal.instances, idempotency, body, 200)
     except LimitReached:
-        raise errors.instance_limit_reached(who.instances or 0) from None
+        raise errors.instance_limit_reached(principal.instances or 0) from None
     return body
 
 
-def _done(instance_id: str, mode_profile: dict[str, float], matches: list[tuple[str, float]], state: State) -> dict[str, Any]:
+def _result(instance_id: str, mode_profile: dict[str, float], matches: list[tuple[str, float]], state: State) -> dict[str, Any]:
     return {
         "instance_id": instance_id,
         "test_completed": True,
@@ -84,24 +84,24 @@ def _check_target(test: TestRequest) -> None:
     has_id = "instance_id" in test.model_fields_set
     if has_id == test.create_instance:
         reason = "unknown_field" if has_id else "missing"
-        raise errors.invalid("instance_id", reason, "give instance_id or create_instance: true, one of the two")
+        raise errors.invalid("instance_id", reason, "send either instance_id or create_instance: true")
     if test.create_instance and not test.instance_name:
         raise errors.invalid("instance_name", "missing", "instance_name is required to create an instance")
     if has_id and "instance_name" in test.model_fields_set:
-        raise errors.invalid("instance_name", "unknown_field", "instance_name goes with create_instance")
+        raise errors.invalid("instance_name", "unknown_field", "instance_name is only allowed with create_instance")
 
 
 def _answers(test: TestRequest) -> dict[str, str]:
-    asked = question_ids(test.version)
+    expected = question_ids(test.version)
     problems: list[Problem] = []
     answers: dict[str, str] = {}
     for index, response in enumerate(test.responses):
         field = f"responses[{index}]"
-        if response.question_id not in asked:
-            text = f"{field}.question_id: {test.version} asks {asked[0]} to {asked[-1]}"
+        if response.question_id not in expected:
+            text = f"{field}.question_id: {test.version} has questions {expected[0]} to {expected[-1]}"
             problems.append(Problem(f"{field}.question_id", "unknown_value", text))
             continue
-        question = QUESTIONS[asked.index(response.question_id)]
+        question = QUESTIONS[expected.index(response.question_id)]
         if response.selected_option_id not in options(question, response.question_id):
             text = f"{field}.selected_option_id: {response.question_id} has no such option"
             problems.append(Problem(f"{field}.selected_option_id", "unknown_value", text))
@@ -111,7 +111,7 @@ def _answers(test: TestRequest) -> dict[str, str]:
         answers[response.question_id] = response.selected_option_id
     if problems:
         raise errors.invalid_all(problems)
-    missing = [question_id for question_id in asked if question_id not in answers]
+    missing = [question_id for question_id in expected if question_id not in answers]
     if missing:
         raise errors.incomplete_test(missing)
     return answers

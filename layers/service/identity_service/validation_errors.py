@@ -1,4 +1,4 @@
-"""From pydantic's findings to the API's own words: field, reason, message."""
+"""Translates pydantic's validation errors into the API's problems: field, reason, message."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
@@ -16,27 +16,27 @@ _REASONS: Final = {
 _OUT_OF_RANGE: Final = ("greater_than", "less_than", "too_short", "finite_number")
 
 
-def validation_problems(findings: Iterable[Mapping[str, Any]]) -> list[Problem]:
-    """One problem for each finding, in pydantic's order."""
-    return [_problem(finding) for finding in findings]
+def validation_problems(validation_errors: Iterable[Mapping[str, Any]]) -> list[Problem]:
+    """One problem for each validation error, in pydantic's order."""
+    return [_problem(error) for error in validation_errors]
 
 
-def _problem(finding: Mapping[str, Any]) -> Problem:
-    kind = finding["type"]
-    field = _path(finding["loc"])
-    reason = _REASONS.get(kind) or finding.get("ctx", {}).get("reason")
+def _problem(error: Mapping[str, Any]) -> Problem:
+    kind = error["type"]
+    field = _path(error["loc"])
+    reason = _REASONS.get(kind) or error.get("ctx", {}).get("reason")
     if reason is None:
         reason = "out_of_range" if any(word in kind for word in _OUT_OF_RANGE) else "wrong_type"
     if reason == "missing":
         return Problem(field, reason, f"{field} is required")
     if reason == "unknown_field":
         return Problem(field, reason, f"{field} is not a field of this request")
-    message = finding["msg"]
+    message = error["msg"]
     return Problem(field, reason, f"{field}: {message[:1].lower()}{message[1:]}")
 
 
 def _path(location: Iterable[str | int]) -> str:
-    """observations[3].signal_strength; "body" for the body as a whole."""
+    """The field's path, such as observations[3].signal_strength; "body" for the whole body."""
     path = ""
     for part in location:
         if isinstance(part, int):

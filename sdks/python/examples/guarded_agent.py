@@ -1,18 +1,18 @@
-"""An agent loop that guards its tools with the contract, feeds failures back, and pauses when it is told to.
+"""An agent loop that guards its tools with the contract, reports failures, and pauses when the contract says so.
 
-IDENTITY_OS_API_KEY and, for a server of your own, IDENTITY_OS_BASE_URL must be set.
+Set IDENTITY_OS_API_KEY and, for your own server, IDENTITY_OS_BASE_URL.
 """
 
 from identity_os_sdk import ActionNotAllowedError, Contract, IdentityOS, Mode
 
-#: What the agent wants to do at each turn: the action of the contract that it needs, and what its tools make of it.
+#: What the agent wants to do in each turn: the action, and whether its tool works.
 PLAN = [("explore", True), ("execute", True)] + [("execute", False)] * 30
 
 
 def use_tool(action: str, works: bool) -> None:
-    """A tool that fails when its backend is away."""
+    """A tool that fails when its backend is unavailable."""
     if not works:
-        raise ConnectionError(f"{action}: the backend is away")
+        raise ConnectionError(f"{action}: the backend is unavailable")
 
 
 def turn(client: IdentityOS, agent: str, contract: Contract, action: str, works: bool) -> Contract:
@@ -32,7 +32,7 @@ def turn(client: IdentityOS, agent: str, contract: Contract, action: str, works:
 
 
 def main() -> None:
-    """Play the plan."""
+    """Run the plan."""
     with IdentityOS() as client:
         agent = client.instances.create(name="Guarded").id
         contract = client.engine.get_contract(agent)

@@ -1,4 +1,4 @@
-"""Client of Identity OS: tell it what your agent did, and get the contract of what it may do now.
+"""Client of Identity OS: report what your agent did, and get the contract of what it may do now.
 
 client = IdentityOS(api_key="idos_sk_...")
 instance = client.instances.create(name="Aria")

@@ -1,4 +1,4 @@
-"""The API's calls as values: what is sent, and how the answer is read. Both clients send the same ones."""
+"""The API's calls as values: the request, and how to read the response. Both clients use them."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ Row = TypeVar("Row", bound=BaseModel)
 
 @dataclass(frozen=True)
 class Call(Generic[T]):
-    """One request. `read` makes the result of the answer's whole body."""
+    """One request. `read` converts the response body to the result."""
 
     method: str
     path: str
@@ -25,19 +25,19 @@ class Call(Generic[T]):
 
 
 def _data(model: type[Row]) -> Callable[[Any], Row]:
-    return lambda answer: model.model_validate(answer["data"])
+    return lambda response: model.model_validate(response["data"])
 
 
 def _page(model: type[Row]) -> Callable[[Any], m.Page[Row]]:
     page = m.Page[model]  # type: ignore[valid-type]
-    return lambda answer: page.model_validate(answer)
+    return lambda response: page.model_validate(response)
 
 
-def _given(**fields: Any) -> dict[str, Any]:
+def _without_none(**fields: Any) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def _at(instance_id: str, path: str = "") -> str:
+def _path(instance_id: str, path: str = "") -> str:
     return f"/instances/{quote(instance_id, safe='')}{path}"
 
 
@@ -51,7 +51,9 @@ def observation(
     """An observation's body."""
     mode = mode.value if isinstance(mode, m.Mode) else mode
     context = None if context is None else dict(context)
-    return _given(mode_target=mode, signal_strength=strength, confidence=confidence, context=context, timestamp=timestamp)
+    return _without_none(
+        mode_target=mode, signal_strength=strength, confidence=confidence, context=context, timestamp=timestamp
+    )
 
 
 def _rows(observations: Iterable[m.Observation | Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -60,7 +62,7 @@ def _rows(observations: Iterable[m.Observation | Mapping[str, Any]]) -> list[dic
 
 def create_instance(name: str, description: str | None, initial_config: Mapping[str, Any] | None) -> Call[m.Instance]:
     """POST /instances."""
-    body = _given(name=name, description=description, initial_config=initial_config)
+    body = _without_none(name=name, description=description, initial_config=initial_config)
     return Call("POST", "/instances", _data(m.Instance), body)
 
 
@@ -68,102 +70,102 @@ def list_instances(
     limit: int | None, offset: int | None, sort: str | None, order: str | None
 ) -> Call[m.Page[m.InstanceSummary]]:
     """GET /instances."""
-    query = _given(limit=limit, offset=offset, sort=sort, order=order)
+    query = _without_none(limit=limit, offset=offset, sort=sort, order=order)
     return Call("GET", "/instances", _page(m.InstanceSummary), query=query)
 
 
 def get_instance(instance_id: str) -> Call[m.InstanceDetail]:
     """GET /instances/{id}."""
-    return Call("GET", _at(instance_id), _data(m.InstanceDetail))
+    return Call("GET", _path(instance_id), _data(m.InstanceDetail))
 
 
 def update_instance(instance_id: str, name: str | None, description: str | None) -> Call[m.Instance]:
     """PATCH /instances/{id}."""
-    return Call("PATCH", _at(instance_id), _data(m.Instance), _given(name=name, description=description))
+    return Call("PATCH", _path(instance_id), _data(m.Instance), _without_none(name=name, description=description))
 
 
 def delete_instance(instance_id: str) -> Call[m.Deleted]:
     """DELETE /instances/{id}."""
-    return Call("DELETE", _at(instance_id), _data(m.Deleted))
+    return Call("DELETE", _path(instance_id), _data(m.Deleted))
 
 
 def process(instance_id: str, body: Mapping[str, Any]) -> Call[m.Processed]:
     """POST /instances/{id}/process."""
-    return Call("POST", _at(instance_id, "/process"), _data(m.Processed), body)
+    return Call("POST", _path(instance_id, "/process"), _data(m.Processed), body)
 
 
 def process_batch(
     instance_id: str, observations: Iterable[m.Observation | Mapping[str, Any]], include_intermediate: bool | None
 ) -> Call[m.BatchProcessed]:
     """POST /instances/{id}/process/batch."""
-    body = _given(observations=_rows(observations), include_intermediate=include_intermediate)
-    return Call("POST", _at(instance_id, "/process/batch"), lambda answer: m.BatchProcessed.of(answer["data"]), body)
+    body = _without_none(observations=_rows(observations), include_intermediate=include_intermediate)
+    return Call("POST", _path(instance_id, "/process/batch"), lambda response: m.BatchProcessed.of(response["data"]), body)
 
 
 def simulate(
     instance_id: str, observations: Iterable[m.Observation | Mapping[str, Any]], include_intermediate: bool | None
 ) -> Call[m.BatchProcessed]:
     """POST /instances/{id}/simulate."""
-    body = _given(observations=_rows(observations), include_intermediate=include_intermediate)
-    return Call("POST", _at(instance_id, "/simulate"), lambda answer: m.BatchProcessed.of(answer["data"]), body)
+    body = _without_none(observations=_rows(observations), include_intermediate=include_intermediate)
+    return Call("POST", _path(instance_id, "/simulate"), lambda response: m.BatchProcessed.of(response["data"]), body)
 
 
 def get_snapshot(instance_id: str) -> Call[m.SnapshotDetail]:
     """GET /instances/{id}/snapshot."""
-    return Call("GET", _at(instance_id, "/snapshot"), _data(m.SnapshotDetail))
+    return Call("GET", _path(instance_id, "/snapshot"), _data(m.SnapshotDetail))
 
 
 def get_contract(instance_id: str, explain: bool | None) -> Call[m.Contract]:
     """GET /instances/{id}/contract."""
     query = None if explain is None else {"explain": "true" if explain else "false"}
-    return Call("GET", _at(instance_id, "/contract"), _data(m.Contract), query=query)
+    return Call("GET", _path(instance_id, "/contract"), _data(m.Contract), query=query)
 
 
 def assess_goal(instance_id: str, complexity: str, required_modes: Iterable[m.Mode | str] | None) -> Call[m.GoalAssessment]:
     """POST /instances/{id}/goals/assess."""
     modes = None if required_modes is None else [str(getattr(mode, "value", mode)) for mode in required_modes]
-    body = _given(complexity=complexity, required_modes=modes)
-    return Call("POST", _at(instance_id, "/goals/assess"), _data(m.GoalAssessment), body)
+    body = _without_none(complexity=complexity, required_modes=modes)
+    return Call("POST", _path(instance_id, "/goals/assess"), _data(m.GoalAssessment), body)
 
 
 def reset(instance_id: str, mode: str) -> Call[m.Reset]:
     """POST /instances/{id}/reset."""
-    return Call("POST", _at(instance_id, "/reset"), _data(m.Reset), {"mode": mode})
+    return Call("POST", _path(instance_id, "/reset"), _data(m.Reset), {"mode": mode})
 
 
 def history(instance_id: str, limit: int | None, offset: int | None) -> Call[m.Page[m.HistoryRow]]:
     """GET /instances/{id}/history."""
-    return Call("GET", _at(instance_id, "/history"), _page(m.HistoryRow), query=_given(limit=limit, offset=offset))
+    return Call("GET", _path(instance_id, "/history"), _page(m.HistoryRow), query=_without_none(limit=limit, offset=offset))
 
 
 def drift(instance_id: str, limit: int | None, offset: int | None, level: str | None) -> Call[m.Page[m.DriftEvent]]:
     """GET /instances/{id}/drift."""
-    query = _given(limit=limit, offset=offset, level=level)
-    return Call("GET", _at(instance_id, "/drift"), _page(m.DriftEvent), query=query)
+    query = _without_none(limit=limit, offset=offset, level=level)
+    return Call("GET", _path(instance_id, "/drift"), _page(m.DriftEvent), query=query)
 
 
 def audit(instance_id: str, limit: int | None, offset: int | None) -> Call[m.Page[m.AuditRecord]]:
     """GET /instances/{id}/audit."""
-    return Call("GET", _at(instance_id, "/audit"), _page(m.AuditRecord), query=_given(limit=limit, offset=offset))
+    return Call("GET", _path(instance_id, "/audit"), _page(m.AuditRecord), query=_without_none(limit=limit, offset=offset))
 
 
 def verify(instance_id: str) -> Call[m.Verification]:
     """GET /instances/{id}/audit/verify."""
-    return Call("GET", _at(instance_id, "/audit/verify"), _data(m.Verification))
+    return Call("GET", _path(instance_id, "/audit/verify"), _data(m.Verification))
 
 
 def questions(version: str | None) -> Call[m.Questions]:
     """GET /test/questions."""
-    return Call("GET", "/test/questions", _data(m.Questions), query=_given(version=version))
+    return Call("GET", "/test/questions", _data(m.Questions), query=_without_none(version=version))
 
 
 def submit_test(
     version: str, answers: Mapping[str, str], instance_id: str | None, instance_name: str | None
 ) -> Call[m.TestResult]:
-    """POST /test/submit; for a new instance if it is given a name."""
+    """POST /test/submit; creates an instance if `instance_name` is given."""
     responses = [{"question_id": question, "selected_option_id": option} for question, option in answers.items()]
     create = True if instance_name is not None else None
-    target = _given(instance_id=instance_id, instance_name=instance_name, create_instance=create)
+    target = _without_none(instance_id=instance_id, instance_name=instance_name, create_instance=create)
     return Call("POST", "/test/submit", _data(m.TestResult), {"version": version, "responses": responses} | target)
 
 

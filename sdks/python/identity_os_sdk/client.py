@@ -1,4 +1,4 @@
-"""The two clients: `IdentityOS` and, with the same methods to be awaited, `IdentityOSAsync`."""
+"""The two clients: `IdentityOS`, and `IdentityOSAsync` with the same methods as coroutines."""
 
 import asyncio
 import time
@@ -22,13 +22,13 @@ _ROWS = 100
 
 
 class Instances:
-    """Create, list, get, update, delete."""
+    """Create, list, get, update and delete instances."""
 
     def __init__(self, client: "IdentityOS") -> None:
         self._client = client
 
     def create(self, name: str, description: str | None = None, initial_config: Mapping[str, Any] | None = None) -> m.Instance:
-        """A new agent."""
+        """Create an agent."""
         return self._client.send(calls.create_instance(name, description, initial_config))
 
     def list(
@@ -38,7 +38,7 @@ class Instances:
         return self._client.send(calls.list_instances(limit, offset, sort, order))
 
     def get(self, instance_id: str) -> m.InstanceDetail:
-        """One instance and how it stands."""
+        """One instance with its current state."""
         return self._client.send(calls.get_instance(instance_id))
 
     def update(self, instance_id: str, name: str | None = None, description: str | None = None) -> m.Instance:
@@ -46,16 +46,16 @@ class Instances:
         return self._client.send(calls.update_instance(instance_id, name, description))
 
     def delete(self, instance_id: str) -> m.Deleted:
-        """Delete an instance; gone at once."""
+        """Delete an instance. It disappears at once."""
         return self._client.send(calls.delete_instance(instance_id))
 
     def iterate(self, sort: str | None = None, order: str | None = None) -> Iterator[m.InstanceSummary]:
-        """All instances, page after page."""
+        """All instances, fetched page by page."""
         return self._client.rows(lambda offset: calls.list_instances(_ROWS, offset, sort, order), lambda row: row.id)
 
 
 class Engine:
-    """What an agent did, may do, and how it stands."""
+    """Process observations; read contracts, snapshots and histories."""
 
     def __init__(self, client: "IdentityOS") -> None:
         self._client = client
@@ -69,7 +69,7 @@ class Engine:
         context: Mapping[str, Any] | None = None,
         timestamp: str | None = None,
     ) -> m.Processed:
-        """Tell what the agent just did, get what it may do now. Costs one cycle."""
+        """Report what the agent just did and get what it may do now. Costs one cycle."""
         return self._client.send(
             calls.process(instance_id, calls.observation(mode_target, signal_strength, confidence, context, timestamp))
         )
@@ -83,25 +83,25 @@ class Engine:
     def simulate(
         self, instance_id: str, observations: Observations, include_intermediate: bool | None = None
     ) -> m.BatchProcessed:
-        """What process_batch would answer, on a copy: nothing is stored, no cycle is counted."""
+        """What process_batch would return, computed on a copy: nothing is stored, no cycle is counted."""
         return self._client.send(calls.simulate(instance_id, observations, include_intermediate))
 
     def get_snapshot(self, instance_id: str) -> m.SnapshotDetail:
-        """Where the agent stands, and what it remembers."""
+        """The agent's current state and memory."""
         return self._client.send(calls.get_snapshot(instance_id))
 
     def get_contract(self, instance_id: str, explain: bool | None = None) -> m.Contract:
-        """What the agent may do now; with `explain`, why."""
+        """What the agent may do now; with `explain` also why."""
         return self._client.send(calls.get_contract(instance_id, explain))
 
     def assess_goal(
         self, instance_id: str, complexity: str, required_modes: Iterable[m.Mode | str] | None = None
     ) -> m.GoalAssessment:
-        """Whether to take a goal on now. `complexity`: low, medium, high or critical."""
+        """Whether the agent should take on a goal now. `complexity`: low, medium, high or critical."""
         return self._client.send(calls.assess_goal(instance_id, complexity, required_modes))
 
     def reset(self, instance_id: str, mode: str) -> m.Reset:
-        """Put the agent back. `mode`: initial, last_stable or default. History stays."""
+        """Reset the agent. `mode`: initial, last_stable or default. The history stays."""
         return self._client.send(calls.reset(instance_id, mode))
 
     def get_history(self, instance_id: str, limit: int | None = None, offset: int | None = None) -> m.Page[m.HistoryRow]:
@@ -119,11 +119,11 @@ class Engine:
         return self._client.send(calls.audit(instance_id, limit, offset))
 
     def verify(self, instance_id: str) -> m.Verification:
-        """Have the service replay the whole audit trail."""
+        """Let the service replay and verify the whole audit trail."""
         return self._client.send(calls.verify(instance_id))
 
     def iterate_history(self, instance_id: str) -> Iterator[m.HistoryRow]:
-        """The whole history, newest first. What is processed meanwhile shifts pages, and no row comes twice."""
+        """The whole history, newest first. No row comes twice, even when new observations arrive meanwhile."""
         return self._client.rows(lambda offset: calls.history(instance_id, _ROWS, offset), lambda row: row.seq)
 
     def iterate_drift(self, instance_id: str, level: str | None = None) -> Iterator[m.DriftEvent]:
@@ -139,7 +139,7 @@ class Engine:
 
 
 class Personas:
-    """The twelve archetypes."""
+    """The twelve personas."""
 
     def __init__(self, client: "IdentityOS") -> None:
         self._client = client
@@ -166,7 +166,7 @@ class Test:
     def submit(
         self, version: str, answers: Mapping[str, str], *, instance_id: str | None = None, instance_name: str | None = None
     ) -> m.TestResult:
-        """Submit answers (question id to option id), for an instance, or for a new one if it is given a name."""
+        """Submit answers (question id to option id) for an existing instance, or for a new one with a name."""
         return self._client.send(calls.submit_test(version, answers, instance_id, instance_name))
 
 
@@ -192,7 +192,7 @@ class IdentityOS:
         self._options = options(api_key, base_url, timeout, max_retries, longest_wait)
         self._own = http_client is None
         self._http = http_client or httpx.Client()
-        #: About the last answer: request id, rate limit, retries. None before the first.
+        #: The last response's request id, rate limit and retries. None before the first response.
         self.last_response: LastResponse | None = None
         self.instances = Instances(self)
         self.engine = Engine(self)
@@ -203,7 +203,7 @@ class IdentityOS:
         return f"{type(self).__name__}({self._options.base_url!r})"
 
     def send(self, call: Call[T]) -> T:
-        """Send a call until it is answered; an IdentityOSError when it cannot be."""
+        """Send a call with retries. IdentityOSError when it fails."""
         steps = conversation(call, self._options)
         step = next(steps)
         while True:
@@ -237,7 +237,7 @@ class IdentityOS:
             return httpx.RemoteProtocolError(str(error))
 
     def rows(self, page: Callable[[int], Call[m.Page[Row]]], key: Callable[[Row], Any]) -> Iterator[Row]:
-        """Rows of all pages, none twice."""
+        """The rows of all pages, without duplicates."""
         offset, seen = 0, set[Any]()
         while True:
             found = self.send(page(offset))
@@ -261,7 +261,7 @@ class IdentityOS:
 
 
 class InstancesAsync:
-    """Create, list, get, update, delete."""
+    """Create, list, get, update and delete instances."""
 
     def __init__(self, client: "IdentityOSAsync") -> None:
         self._client = client
@@ -269,7 +269,7 @@ class InstancesAsync:
     async def create(
         self, name: str, description: str | None = None, initial_config: Mapping[str, Any] | None = None
     ) -> m.Instance:
-        """A new agent."""
+        """Create an agent."""
         return await self._client.send(calls.create_instance(name, description, initial_config))
 
     async def list(
@@ -279,7 +279,7 @@ class InstancesAsync:
         return await self._client.send(calls.list_instances(limit, offset, sort, order))
 
     async def get(self, instance_id: str) -> m.InstanceDetail:
-        """One instance and how it stands."""
+        """One instance with its current state."""
         return await self._client.send(calls.get_instance(instance_id))
 
     async def update(self, instance_id: str, name: str | None = None, description: str | None = None) -> m.Instance:
@@ -287,16 +287,16 @@ class InstancesAsync:
         return await self._client.send(calls.update_instance(instance_id, name, description))
 
     async def delete(self, instance_id: str) -> m.Deleted:
-        """Delete an instance; gone at once."""
+        """Delete an instance. It disappears at once."""
         return await self._client.send(calls.delete_instance(instance_id))
 
     def iterate(self, sort: str | None = None, order: str | None = None) -> AsyncIterator[m.InstanceSummary]:
-        """All instances, page after page."""
+        """All instances, fetched page by page."""
         return self._client.rows(lambda offset: calls.list_instances(_ROWS, offset, sort, order), lambda row: row.id)
 
 
 class EngineAsync:
-    """What an agent did, may do, and how it stands."""
+    """Process observations; read contracts, snapshots and histories."""
 
     def __init__(self, client: "IdentityOSAsync") -> None:
         self._client = client
@@ -310,7 +310,7 @@ class EngineAsync:
         context: Mapping[str, Any] | None = None,
         timestamp: str | None = None,
     ) -> m.Processed:
-        """Tell what the agent just did, get what it may do now. Costs one cycle."""
+        """Report what the agent just did and get what it may do now. Costs one cycle."""
         return await self._client.send(
             calls.process(instance_id, calls.observation(mode_target, signal_strength, confidence, context, timestamp))
         )
@@ -324,25 +324,25 @@ class EngineAsync:
     async def simulate(
         self, instance_id: str, observations: Observations, include_intermediate: bool | None = None
     ) -> m.BatchProcessed:
-        """What process_batch would answer, on a copy: nothing is stored, no cycle is counted."""
+        """What process_batch would return, computed on a copy: nothing is stored, no cycle is counted."""
         return await self._client.send(calls.simulate(instance_id, observations, include_intermediate))
 
     async def get_snapshot(self, instance_id: str) -> m.SnapshotDetail:
-        """Where the agent stands, and what it remembers."""
+        """The agent's current state and memory."""
         return await self._client.send(calls.get_snapshot(instance_id))
 
     async def get_contract(self, instance_id: str, explain: bool | None = None) -> m.Contract:
-        """What the agent may do now; with `explain`, why."""
+        """What the agent may do now; with `explain` also why."""
         return await self._client.send(calls.get_contract(instance_id, explain))
 
     async def assess_goal(
         self, instance_id: str, complexity: str, required_modes: Iterable[m.Mode | str] | None = None
     ) -> m.GoalAssessment:
-        """Whether to take a goal on now. `complexity`: low, medium, high or critical."""
+        """Whether the agent should take on a goal now. `complexity`: low, medium, high or critical."""
         return await self._client.send(calls.assess_goal(instance_id, complexity, required_modes))
 
     async def reset(self, instance_id: str, mode: str) -> m.Reset:
-        """Put the agent back. `mode`: initial, last_stable or default. History stays."""
+        """Reset the agent. `mode`: initial, last_stable or default. The history stays."""
         return await self._client.send(calls.reset(instance_id, mode))
 
     async def get_history(self, instance_id: str, limit: int | None = None, offset: int | None = None) -> m.Page[m.HistoryRow]:
@@ -360,11 +360,11 @@ class EngineAsync:
         return await self._client.send(calls.audit(instance_id, limit, offset))
 
     async def verify(self, instance_id: str) -> m.Verification:
-        """Have the service replay the whole audit trail."""
+        """Let the service replay and verify the whole audit trail."""
         return await self._client.send(calls.verify(instance_id))
 
     def iterate_history(self, instance_id: str) -> AsyncIterator[m.HistoryRow]:
-        """The whole history, newest first. What is processed meanwhile shifts pages, and no row comes twice."""
+        """The whole history, newest first. No row comes twice, even when new observations arrive meanwhile."""
         return self._client.rows(lambda offset: calls.history(instance_id, _ROWS, offset), lambda row: row.seq)
 
     def iterate_drift(self, instance_id: str, level: str | None = None) -> AsyncIterator[m.DriftEvent]:
@@ -380,7 +380,7 @@ class EngineAsync:
 
 
 class PersonasAsync:
-    """The twelve archetypes."""
+    """The twelve personas."""
 
     def __init__(self, client: "IdentityOSAsync") -> None:
         self._client = client
@@ -407,7 +407,7 @@ class TestAsync:
     async def submit(
         self, version: str, answers: Mapping[str, str], *, instance_id: str | None = None, instance_name: str | None = None
     ) -> m.TestResult:
-        """Submit answers (question id to option id), for an instance, or for a new one if it is given a name."""
+        """Submit answers (question id to option id) for an existing instance, or for a new one with a name."""
         return await self._client.send(calls.submit_test(version, answers, instance_id, instance_name))
 
 
@@ -427,7 +427,7 @@ class IdentityOSAsync:
         self._options = options(api_key, base_url, timeout, max_retries, longest_wait)
         self._own = http_client is None
         self._http = http_client or httpx.AsyncClient()
-        #: About the last answer: request id, rate limit, retries. None before the first.
+        #: The last response's request id, rate limit and retries. None before the first response.
         self.last_response: LastResponse | None = None
         self.instances = InstancesAsync(self)
         self.engine = EngineAsync(self)
@@ -438,7 +438,7 @@ class IdentityOSAsync:
         return f"{type(self).__name__}({self._options.base_url!r})"
 
     async def send(self, call: Call[T]) -> T:
-        """Send a call until it is answered; an IdentityOSError when it cannot be."""
+        """Send a call with retries. IdentityOSError when it fails."""
         steps = conversation(call, self._options)
         step = next(steps)
         while True:
@@ -472,7 +472,7 @@ class IdentityOSAsync:
             return httpx.RemoteProtocolError(str(error))
 
     async def rows(self, page: Callable[[int], Call[m.Page[Row]]], key: Callable[[Row], Any]) -> AsyncIterator[Row]:
-        """Rows of all pages, none twice."""
+        """The rows of all pages, without duplicates."""
         offset, seen = 0, set[Any]()
         while True:
             found = await self.send(page(offset))

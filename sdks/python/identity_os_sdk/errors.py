@@ -1,49 +1,49 @@
-"""What can go wrong, as a tree.
+"""The error hierarchy.
 
 IdentityOSError
-├── ConfigurationError              no key, or a base URL that is none
-├── ConnectionFailedError           no answer, after all retries
-│   └── TimeoutFailedError          none in time
-├── MalformedAnswerError            an answer that is not the API's
+├── ConfigurationError              no key, or an invalid base URL
+├── ConnectionFailedError           no response, after all retries
+│   └── TimeoutFailedError          timeout
+├── MalformedAnswerError            a response that is not the API's
 ├── ActionNotAllowedError           a guarded action that the contract does not allow
 └── APIError                        status, code, message, details, request_id
     ├── InvalidRequestError         400: field, reason, problems
     │   └── IncompleteTestError     400: missing_questions
     ├── AuthenticationError         401
     ├── PermissionDeniedError       403
-    │   └── InstanceLimitError      403: the plan's instances are used up
+    │   └── InstanceLimitError      403: the plan's instance limit is reached
     ├── NotFoundError               404
     ├── ConflictError               409
     ├── RateLimitError              429: retry_after
     │   └── QuotaExceededError      429: the month's cycles are used up
-    └── ServerError                 5xx: retry_after where the server said one
+    └── ServerError                 5xx: retry_after if the server sent it
 """
 
 from typing import Any
 
 
 class IdentityOSError(Exception):
-    """Whatever this package raises."""
+    """Base class of all errors of this package."""
 
 
 class ConfigurationError(IdentityOSError):
-    """The client cannot be made as asked."""
+    """The client's configuration is invalid."""
 
 
 class ConnectionFailedError(IdentityOSError):
-    """No answer came, after all retries. A POST may have been done; sent again under its key it is not done twice."""
+    """No response, after all retries. A POST may have been executed."""
 
 
 class TimeoutFailedError(ConnectionFailedError):
-    """No answer came in time."""
+    """The request timed out, after all retries."""
 
 
 class MalformedAnswerError(IdentityOSError):
-    """What came is not an answer of this API: a proxy's page, half a body, another shape."""
+    """The response is not one of this API, such as a proxy's page or an incomplete body."""
 
 
 class ActionNotAllowedError(IdentityOSError):
-    """The contract does not allow a guarded action; `allowed` is what it does."""
+    """The contract does not allow a guarded action; `allowed` lists the allowed actions."""
 
     def __init__(self, action: str, allowed: list[str], stress_state: str) -> None:
         super().__init__(f"{action} is not allowed at stress {stress_state}; allowed: {', '.join(allowed) or 'nothing'}")
@@ -51,7 +51,7 @@ class ActionNotAllowedError(IdentityOSError):
 
 
 class APIError(IdentityOSError):
-    """The API refused. `code` is its word for why; `request_id` finds the request in the operator's log."""
+    """The API returned an error. `code` is its error code; `request_id` identifies the request in the operator's log."""
 
     def __init__(self, status: int, body: dict[str, Any], request_id: str | None) -> None:
         self.status = status
@@ -66,7 +66,7 @@ class APIError(IdentityOSError):
 
 
 class InvalidRequestError(APIError):
-    """The request cannot be. `field` and `reason` are of the first problem, `problems` has all of them."""
+    """The request is invalid. `field` and `reason` describe the first problem, `problems` lists all of them."""
 
     @property
     def field(self) -> str | None:
@@ -87,11 +87,11 @@ class InvalidRequestError(APIError):
 
 
 class IncompleteTestError(InvalidRequestError):
-    """A test that leaves questions open."""
+    """A test with unanswered questions."""
 
     @property
     def missing_questions(self) -> list[str]:
-        """Ids of the open questions."""
+        """Ids of the unanswered questions."""
         return list(self.body.get("missing_questions", []))
 
 
@@ -100,11 +100,11 @@ class AuthenticationError(APIError):
 
 
 class PermissionDeniedError(APIError):
-    """The account may not."""
+    """The account may not do this."""
 
 
 class InstanceLimitError(PermissionDeniedError):
-    """The account has all the instances that its plan allows."""
+    """The account has as many instances as its plan allows."""
 
 
 class NotFoundError(APIError):
@@ -112,7 +112,7 @@ class NotFoundError(APIError):
 
 
 class ConflictError(APIError):
-    """Others kept changing the same thing, for as long as this client tried; nothing was done."""
+    """Concurrent changes won every retry, or an Idempotency-Key was reused. Nothing was changed."""
 
 
 class RateLimitError(APIError):
@@ -124,7 +124,7 @@ class QuotaExceededError(RateLimitError):
 
 
 class ServerError(APIError):
-    """The service could not answer, after all retries."""
+    """The service failed, after all retries."""
 
 
 _BY_CODE: dict[str, type[APIError]] = {
@@ -142,7 +142,7 @@ _BY_STATUS: dict[int, type[APIError]] = {
 
 
 def api_error(status: int, body: dict[str, Any], request_id: str | None) -> APIError:
-    """The error of the tree for an answer."""
+    """The error for an error response."""
     usual = ServerError if status >= 500 else InvalidRequestError
     kind = _BY_CODE.get(str(body.get("error"))) or _BY_STATUS.get(status, usual)
     return kind(status, body, request_id)

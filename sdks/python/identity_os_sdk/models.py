@@ -1,4 +1,4 @@
-"""What the API answers, typed. Fields that a later API adds are kept and do not break this client."""
+"""Typed models of the API's responses. Fields that a later API version adds are kept and do not break this client."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,13 +25,13 @@ class Mode(str, Enum):  # noqa: UP042 - StrEnum needs Python 3.11
 
 
 class Model(BaseModel):
-    """A value; it does not change."""
+    """Base class: an immutable value."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
 
 class Pagination(Model):
-    """Where rows stand in the whole."""
+    """The position of the rows in the whole list."""
 
     limit: int
     offset: int
@@ -40,14 +40,14 @@ class Pagination(Model):
 
 
 class Page(Model, Generic[T]):
-    """Some rows of a list."""
+    """A page of a list."""
 
     data: list[T]
     pagination: Pagination
 
 
 class Observation(Model):
-    """What an agent just did: its mode, how strongly (0..1), how sure that is (0..1), and a context up to 8 KB as JSON."""
+    """What an agent just did: its mode, signal strength (0..1), confidence (0..1) and a context of at most 8 KB."""
 
     mode_target: str
     signal_strength: float
@@ -56,7 +56,7 @@ class Observation(Model):
     timestamp: str | None = None
 
     def body(self) -> dict[str, Any]:
-        """As the API takes it."""
+        """The observation as a request body."""
         return self.model_dump(exclude_none=True)
 
 
@@ -71,7 +71,7 @@ class Instance(Model):
 
 
 class InstanceDetail(Instance):
-    """An instance and how it stands."""
+    """An instance with its current state."""
 
     cycle_count: int
     energy_level: float
@@ -91,28 +91,28 @@ class InstanceSummary(Model):
 
 
 class Deleted(Model):
-    """What was deleted."""
+    """A deleted instance."""
 
     id: str
     deleted: bool
 
 
 class PersonaScore(Model):
-    """A persona and how alike it is (0..1)."""
+    """A persona and its similarity score (0..1)."""
 
     id: str
     score: float
 
 
 class PersonaMatches(Model):
-    """The two best matches."""
+    """The two best matching personas."""
 
     primary: PersonaScore | None
     secondary: PersonaScore | None
 
 
 class Snapshot(Model):
-    """Where an agent stands. The same history gives the same id."""
+    """An agent's current state. The same history gives the same id."""
 
     id: str
     instance_id: str
@@ -127,7 +127,7 @@ class Snapshot(Model):
 
 
 class SnapshotDetail(Snapshot):
-    """A snapshot, its instance's times, and what the agent remembers."""
+    """A snapshot with its instance's times and the agent's memory."""
 
     cycle_count: int
     created_at: str
@@ -136,7 +136,7 @@ class SnapshotDetail(Snapshot):
 
 
 class DecisionStyle(Model):
-    """How to decide."""
+    """The decision style that the contract asks for."""
 
     tempo: str
     risk: str
@@ -145,7 +145,7 @@ class DecisionStyle(Model):
 
 
 class RecoveryProfile(Model):
-    """How to recover."""
+    """The recovery path that the contract asks for."""
 
     preferred_path: str
     support_required: bool
@@ -153,7 +153,7 @@ class RecoveryProfile(Model):
 
 
 class HardLocks(Model):
-    """Limits in force; None where one is not."""
+    """Limits that apply now; None for those that do not."""
 
     option_set_max: int | None
     novelty_rate: float | None
@@ -164,7 +164,7 @@ class HardLocks(Model):
 
 
 class Reason(Model):
-    """Why an action is allowed or not, and what would bring it back."""
+    """Why an action is allowed or forbidden, and when it returns."""
 
     action: str
     allowed: bool
@@ -176,7 +176,7 @@ class Reason(Model):
 
 
 class Contract(Model):
-    """What an agent may do now. `allowed_actions` stand most in character first."""
+    """What an agent may do now. `allowed_actions` are ordered, most in character first."""
 
     dominant_modes: list[str]
     suppressed_modes: list[str]
@@ -206,19 +206,19 @@ class Contract(Model):
     explanation: list[Reason] = []
 
     def allows(self, action: str) -> bool:
-        """Whether the action is allowed now. What the contract does not know is not."""
+        """Whether the action is allowed now. Unknown actions are not."""
         return action in self.allowed_actions
 
     @contextmanager
     def guard(self, action: str) -> Iterator["Contract"]:
-        """Run the block only if the action is allowed; ActionNotAllowedError, and the block is not entered, if not."""
+        """Run the block only if the action is allowed; otherwise raise ActionNotAllowedError without entering it."""
         if not self.allows(action):
             raise ActionNotAllowedError(action, self.allowed_actions, self.stress_state)
         yield self
 
 
 class Drift(Model):
-    """Where the agent stands against its anchor; `level` is None in warm-up."""
+    """The agent's deviation from its anchor; `level` is None during warm-up."""
 
     level: str | None
     magnitude: float
@@ -227,7 +227,7 @@ class Drift(Model):
 
 
 class Processed(Model):
-    """What an observation led to."""
+    """The result of one observation."""
 
     snapshot: Snapshot
     contract: Contract
@@ -235,25 +235,25 @@ class Processed(Model):
 
 
 class BatchProcessed(Model):
-    """What a batch led to: the final state, and every state on the way where it was asked for."""
+    """The result of a batch: the final state, and all intermediate states if requested."""
 
     processed_count: int
     states: list[Processed]
 
     @property
     def final(self) -> Processed:
-        """What the last observation led to."""
+        """The result of the last observation."""
         return self.states[-1]
 
     @classmethod
     def of(cls, data: dict[str, Any]) -> "BatchProcessed":
-        """From either form that the API answers."""
+        """From either form of the API's response."""
         states = data.get("states") or [{name: data[name] for name in ("snapshot", "contract", "drift")}]
         return cls.model_validate({"processed_count": data["processed_count"], "states": states})
 
 
 class GoalAssessment(Model):
-    """Whether to take a goal on now."""
+    """Whether the agent should take on a goal now."""
 
     decision: Literal["accept", "defer", "reject"]
     reason: str
@@ -272,7 +272,7 @@ class Reset(Model):
 
 
 class HistoryRow(Model):
-    """A processed observation; `seq` is its place, from 1."""
+    """A processed observation; `seq` is its number, from 1."""
 
     seq: int
     cycle: int
@@ -296,7 +296,7 @@ class DriftEvent(Model):
 
 
 class AuditRecord(Model):
-    """What one request did, chained to the record before by its digest."""
+    """The audit record of one request, chained to the previous record by its digest."""
 
     record: int
     kind: str
@@ -310,7 +310,7 @@ class AuditRecord(Model):
 
 
 class Mismatch(Model):
-    """The first record that is not what it should be."""
+    """The first wrong record."""
 
     record: int
     reason: str
@@ -318,7 +318,7 @@ class Mismatch(Model):
 
 
 class Verification(Model):
-    """Whether the audit trail is whole. `verified` is None when it is too long for one answer."""
+    """Whether the audit trail is intact. `verified` is None when it is too long for one request."""
 
     verified: bool | None
     records: int
@@ -327,7 +327,7 @@ class Verification(Model):
 
 
 class Option(Model):
-    """A possible answer."""
+    """An answer option."""
 
     id: str
     text: str
@@ -342,7 +342,7 @@ class Question(Model):
 
 
 class Questions(Model):
-    """A version of the test."""
+    """The questions of one version of the test."""
 
     version: str
     question_count: int
@@ -350,7 +350,7 @@ class Questions(Model):
 
 
 class MatchedPersona(Model):
-    """A persona that the test found."""
+    """A persona that matches the test result."""
 
     id: str
     name: str
@@ -358,7 +358,7 @@ class MatchedPersona(Model):
 
 
 class TestResult(Model):
-    """What a test led to."""
+    """The result of a submitted test."""
 
     __test__ = False
 

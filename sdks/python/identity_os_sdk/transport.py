@@ -1,4 +1,4 @@
-"""How a call is sent until it is answered: retries, waits, errors. No I/O here: both clients play the same conversation."""
+"""Sends a call with retries, waits and errors. No I/O in this module: both clients run the same generator."""
 
 import json
 import logging
@@ -30,7 +30,7 @@ _RETRIED = {409, 429, 500, 502, 503, 504}
 
 @dataclass(frozen=True)
 class RateLimit:
-    """What the plan allows and what is left. `reset`: epoch seconds at which the minute's requests begin anew."""
+    """The plan's limits and remaining amounts. `reset`: end of the current minute in epoch seconds."""
 
     limit: int | None
     remaining: int | None
@@ -41,7 +41,7 @@ class RateLimit:
 
 @dataclass(frozen=True)
 class LastResponse:
-    """About the last answer of a client. `retries`: how often it was sent again; `replayed`: it had been done before."""
+    """Metadata of a client's last response. `retries`: number of retries; `replayed`: a stored response was returned."""
 
     status: int
     request_id: str | None
@@ -52,7 +52,7 @@ class LastResponse:
 
 @dataclass(frozen=True)
 class Options:
-    """What both clients have in common. Times in seconds."""
+    """Options of both clients. Times in seconds."""
 
     base_url: str
     api_key: str
@@ -63,7 +63,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Send:
-    """Ask the network."""
+    """Step: send this request."""
 
     method: str
     url: str
@@ -74,7 +74,7 @@ class Send:
 
 @dataclass(frozen=True)
 class Wait:
-    """Wait so many seconds."""
+    """Step: wait this many seconds."""
 
     seconds: float
 
@@ -87,10 +87,10 @@ def options(api_key: str | None, base_url: str | None, timeout: float, max_retri
     """The options, from arguments or IDENTITY_OS_API_KEY and IDENTITY_OS_BASE_URL."""
     key = api_key or os.environ.get("IDENTITY_OS_API_KEY")
     if not key:
-        raise ConfigurationError("no API key: give api_key, or set IDENTITY_OS_API_KEY")
+        raise ConfigurationError("no API key: pass api_key, or set IDENTITY_OS_API_KEY")
     url = (base_url or os.environ.get("IDENTITY_OS_BASE_URL") or DEFAULT_BASE_URL).rstrip("/")
     if not url.startswith(("http://", "https://")):
-        raise ConfigurationError(f"base_url {url!r}: begin with https://")
+        raise ConfigurationError(f"base_url {url!r}: must start with https://")
     if max_retries < 0 or timeout <= 0:
         raise ConfigurationError("max_retries must be 0 or more, timeout above 0")
     url = url if url.endswith("/v1") else f"{url}/v1"
@@ -98,7 +98,7 @@ def options(api_key: str | None, base_url: str | None, timeout: float, max_retri
 
 
 def conversation(call: Call[T], options: Options) -> Generator[Step, Answer, tuple[T, LastResponse]]:
-    """Says what to do next, and is told what came of it; returns the result. A POST has one key over all its sendings."""
+    """Yields the next step, receives its outcome, returns the result. All attempts of a POST have the same key."""
     headers = {
         "Authorization": f"Bearer {options.api_key}",
         "Accept": "application/json",
@@ -110,52 +110,54 @@ def conversation(call: Call[T], options: Options) -> Generator[Step, Answer, tup
         body = json.dumps(call.body, allow_nan=False).encode()
     if call.method == "POST":
         headers["Idempotency-Key"] = str(uuid4())
-    unanswered = False
+    had_no_response = False
     for retries in range(options.max_retries + 1):
         last = retries == options.max_retries
         response = yield Send(call.method, options.base_url + call.path, headers, call.query, body)
         if not isinstance(response, httpx.Response):
             logger.debug("%s %s: %s, sent %d times", call.method, call.path, type(response).__name__, retries + 1)
-            unanswered = True
+            had_no_response = True
             if last:
                 kind = TimeoutFailedError if isinstance(response, httpx.TimeoutException) else ConnectionFailedError
                 raise kind(f"{call.method} {call.path}: {type(response).__name__} after {retries + 1} tries") from response
             yield Wait(_backoff(retries))
             continue
-        told = about(response, retries)
-        logger.debug("%s %s: %d, request %s, sent %d times", call.method, call.path, told.status, told.request_id, retries + 1)
+        metadata = about(response, retries)
+        logger.debug(
+            "%s %s: %d, request %s, sent %d times", call.method, call.path, metadata.status, metadata.request_id, retries + 1
+        )
         document = _document(response)
         if response.is_success and document is not None:
             try:
-                return call.read(document), told
+                return call.read(document), metadata
             except (LookupError, TypeError, ValueError) as error:
                 raise MalformedAnswerError(f"{call.method} {call.path}: not the shape of this API: {error}") from error
-        if response.status_code == 404 and call.method == "DELETE" and unanswered:
-            # It was there when it was sent first: the sending that got no answer did it.
-            return call.read({"data": {"id": call.path.rpartition("/")[2], "deleted": True}}), told
+        if response.status_code == 404 and call.method == "DELETE" and had_no_response:
+            # An earlier attempt without a response deleted it.
+            return call.read({"data": {"id": call.path.rpartition("/")[2], "deleted": True}}), metadata
         if document is None or "error" not in document:
             if last or (response.status_code not in _RETRIED and not response.is_success):
                 raise MalformedAnswerError(f"{call.method} {call.path}: {response.status_code} without this API's JSON")
-            unanswered = True
+            had_no_response = True
             yield Wait(_backoff(retries))
             continue
-        refusal = api_error(response.status_code, document, told.request_id)
+        error_response = api_error(response.status_code, document, metadata.request_id)
         wait = _asked(response)
         wait = _backoff(retries) if wait is None else wait + random.uniform(0, 0.1)  # noqa: S311 - jitter
         if last or response.status_code not in _RETRIED or wait > options.longest_wait:
-            raise refusal
-        unanswered |= response.status_code >= 500
+            raise error_response
+        had_no_response |= response.status_code >= 500
         yield Wait(wait)
     raise AssertionError("unreachable")
 
 
 def _backoff(retries: int) -> float:
-    """Half a second, doubled with each retry, 8 s at the most; anything between half of it and all of it."""
+    """0.5 s, doubled with each retry, 8 s at most; with jitter between half of it and all of it."""
     return random.uniform(0.5, 1) * min(0.5 * 2.0**retries, 8)  # noqa: S311 - jitter
 
 
 def _asked(response: httpx.Response) -> float | None:
-    """What the server asks to wait."""
+    """The wait that the server asks for, in seconds."""
     try:
         seconds = float(response.headers["Retry-After"])
     except (KeyError, ValueError):
@@ -172,7 +174,7 @@ def _document(response: httpx.Response) -> dict[str, Any] | None:
 
 
 def about(response: httpx.Response, retries: int = 0) -> LastResponse:
-    """What an answer says beside its result."""
+    """The metadata of a response."""
 
     def number(name: str) -> int | None:
         text = response.headers.get(name, "")

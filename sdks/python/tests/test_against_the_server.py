@@ -1,4 +1,4 @@
-"""Every method, against the local server of this checkout; the seed's snippet as it stands."""
+"""Every method against the local server of this checkout, and the documented example."""
 
 import asyncio
 import logging
@@ -42,7 +42,7 @@ def test_the_seeds_snippet(server, monkeypatch):
 
 
 @pytest.mark.parametrize("tail", ["", "/", "/v1", "/v1/"])
-def test_the_base_url_with_and_without_its_version(server, monkeypatch, tail):
+def test_the_base_url_with_and_without_version(server, monkeypatch, tail):
     url, keys = server
     monkeypatch.setenv("IDENTITY_OS_API_KEY", keys["enterprise"])
     assert len(IdentityOS(base_url=url + tail).personas.list().data) == 12
@@ -90,7 +90,7 @@ def test_every_method(client):
         client.instances.get(one.id)
 
 
-def test_every_method_is_there_for_asyncio_too(server):
+def test_the_async_client_has_every_method(server):
     url, keys = server
 
     async def story():
@@ -107,7 +107,7 @@ def test_every_method_is_there_for_asyncio_too(server):
         assert names[0] == names[1]
 
 
-def test_rows_that_arrive_while_paging_come_once(client):
+def test_rows_added_while_paging_are_not_duplicated(client):
     one = client.instances.create("Aria")
     client.engine.process_batch(one.id, [Observation(mode_target="ORDER", signal_strength=0.1)] * 100)
     client.engine.process_batch(one.id, [Observation(mode_target="ORDER", signal_strength=0.1)] * 100)
@@ -119,7 +119,7 @@ def test_rows_that_arrive_while_paging_come_once(client):
     assert seen == list(range(200, 0, -1))
 
 
-def test_errors_say_what_to_mend(client, server):
+def test_errors_name_the_bad_field(client, server):
     url, keys = server
     with pytest.raises(InvalidRequestError) as raised:
         client.engine.process("inst_0000000000000000", "NONSENSE", 2)
@@ -132,7 +132,7 @@ def test_errors_say_what_to_mend(client, server):
     assert 0 < limited.value.retry_after <= 60
 
 
-def test_a_client_without_a_key_or_with_a_strange_url(monkeypatch):
+def test_a_client_without_a_key_or_with_an_invalid_url(monkeypatch):
     monkeypatch.delenv("IDENTITY_OS_API_KEY", raising=False)
     with pytest.raises(ConfigurationError, match="IDENTITY_OS_API_KEY"):
         IdentityOS()
@@ -140,7 +140,7 @@ def test_a_client_without_a_key_or_with_a_strange_url(monkeypatch):
         IdentityOS("k", "ftp://x")
 
 
-def test_a_guard_lets_through_what_is_allowed_and_nothing_else(client):
+def test_a_guard_allows_only_allowed_actions(client):
     one = client.instances.create("Aria")
     contract = client.engine.get_contract(one.id)
     allowed, entered = contract.allowed_actions[0], []

@@ -1,4 +1,4 @@
-"""sdks/cases.json, which every SDK must pass: what a server does, how often it is asked, what comes of it."""
+"""Runs sdks/cases.json, which every SDK must pass: a server's responses, the expected requests and the expected result."""
 
 import asyncio
 import json

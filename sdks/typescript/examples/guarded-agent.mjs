@@ -1,12 +1,12 @@
-// An agent loop that guards its tools with the contract, feeds failures back, and pauses when it is told to.
-// IDENTITY_OS_API_KEY and, for a server of your own, IDENTITY_OS_BASE_URL must be set.
+// An agent loop that guards its tools with the contract, reports failures, and pauses when the contract says so.
+// Set IDENTITY_OS_API_KEY and, for your own server, IDENTITY_OS_BASE_URL.
 import { ActionNotAllowedError, IdentityOS, Mode } from "@identity-os/sdk";
 
-// What the agent wants to do at each turn: the action of the contract that it needs, and whether its tools work.
+// What the agent wants to do in each turn: the action, and whether its tool works.
 const PLAN = [["explore", true], ["execute", true], ...Array(30).fill(["execute", false])];
 
 function useTool(action, works) {
-  if (!works) throw new Error(`${action}: the backend is away`);
+  if (!works) throw new Error(`${action}: the backend is unavailable`);
 }
 
 async function turn(client, agent, contract, action, works) {

@@ -1,8 +1,8 @@
-/** What can go wrong, as a tree under IdentityOSError. The README draws it. */
+/** The error hierarchy under IdentityOSError. The README shows the tree. */
 
 type Body = { [name: string]: unknown };
 
-/** Whatever this package throws. */
+/** Base class of all errors of this package. */
 export class IdentityOSError extends Error {
   constructor(message: string, options?: { cause?: unknown }) {
     super(message, options);
@@ -10,30 +10,30 @@ export class IdentityOSError extends Error {
   }
 }
 
-/** The client cannot be made as asked. */
+/** The client's configuration is invalid. */
 export class ConfigurationError extends IdentityOSError {}
 
-/** No answer came, after all retries. A POST may have been done; sent again under its key it is not done twice. */
+/** No response, after all retries. A POST may have been executed. */
 export class ConnectionFailedError extends IdentityOSError {}
 
-/** No answer came in time. */
+/** The request timed out, after all retries. */
 export class TimeoutFailedError extends ConnectionFailedError {}
 
-/** What came is not an answer of this API: a proxy's page, half a body, another shape. */
+/** The response is not one of this API, such as a proxy's page or an incomplete body. */
 export class MalformedAnswerError extends IdentityOSError {}
 
-/** The contract does not allow a guarded action; `allowed` is what it does. */
+/** The contract does not allow a guarded action; `allowed` lists the allowed actions. */
 export class ActionNotAllowedError extends IdentityOSError {
   constructor(readonly action: string, readonly allowed: readonly string[], readonly stressState: string) {
     super(`${action} is not allowed at stress ${stressState}; allowed: ${allowed.join(", ") || "nothing"}`);
   }
 }
 
-/** The API refused. `code` is its word for why; `requestId` finds the request in the operator's log. */
+/** The API returned an error. `code` is its error code; `requestId` identifies the request in the operator's log. */
 export class APIError extends IdentityOSError {
   readonly code: string;
   readonly details: Body;
-  /** Seconds to wait, where the API said so. */
+  /** Seconds to wait, if the API sent them. */
   readonly retryAfter: number | undefined;
 
   constructor(readonly status: number, readonly body: Body, readonly requestId: string | null) {
@@ -51,7 +51,7 @@ export interface Problem {
   message: string;
 }
 
-/** The request cannot be. `field` and `reason` are of the first problem, `problems` has all of them. */
+/** The request is invalid. `field` and `reason` describe the first problem, `problems` lists all of them. */
 export class InvalidRequestError extends APIError {
   get field(): string | undefined {
     return this.details.field as string | undefined;
@@ -66,7 +66,7 @@ export class InvalidRequestError extends APIError {
   }
 }
 
-/** A test that leaves questions open. */
+/** A test with unanswered questions. */
 export class IncompleteTestError extends InvalidRequestError {
   get missingQuestions(): string[] {
     return (this.body.missing_questions ?? []) as string[];
@@ -75,19 +75,19 @@ export class IncompleteTestError extends InvalidRequestError {
 
 /** The key is missing, malformed, unknown or revoked; the API does not say which. */
 export class AuthenticationError extends APIError {}
-/** The account may not. */
+/** The account may not do this. */
 export class PermissionDeniedError extends APIError {}
-/** The account has all the instances that its plan allows. */
+/** The account has as many instances as its plan allows. */
 export class InstanceLimitError extends PermissionDeniedError {}
 /** No such instance, persona or route. */
 export class NotFoundError extends APIError {}
-/** Others kept changing the same thing, for as long as this client tried; nothing was done. */
+/** Concurrent changes won every retry, or an Idempotency-Key was reused. Nothing was changed. */
 export class ConflictError extends APIError {}
 /** The minute's requests are used up. */
 export class RateLimitError extends APIError {}
 /** The month's cycles are used up. Never retried. */
 export class QuotaExceededError extends RateLimitError {}
-/** The service could not answer, after all retries. */
+/** The service failed, after all retries. */
 export class ServerError extends APIError {}
 
 type Kind = new (status: number, body: Body, requestId: string | null) => APIError;
@@ -105,7 +105,7 @@ const BY_STATUS: { [status: number]: Kind } = {
   429: RateLimitError,
 };
 
-/** The error of the tree for an answer. */
+/** The error for an error response. */
 export function apiError(status: number, body: Body, requestId: string | null): APIError {
   const kind = BY_CODE[String(body.error)] ?? BY_STATUS[status] ?? (status >= 500 ? ServerError : InvalidRequestError);
   return new kind(status, body, requestId);

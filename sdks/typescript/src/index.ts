@@ -1,4 +1,4 @@
-/** Client of Identity OS: tell it what your agent did, and get the contract of what it may do now. */
+/** Client of Identity OS: report what your agent did, and get the contract of what it may do now. */
 
 import {
   Contract,
@@ -31,7 +31,7 @@ export { Contract, Mode } from "./models.js";
 export type * from "./models.js";
 export type { ClientOptions, LastResponse, RateLimit } from "./transport.js";
 
-/** Which rows of a list. */
+/** Query parameters of a page. */
 export interface PageOptions {
   limit?: number;
   offset?: number;
@@ -42,7 +42,7 @@ const ROWS = 100;
 
 const at = (instanceId: string, path = ""): string => `/instances/${encodeURIComponent(instanceId)}${path}`;
 
-/** The answer's data; it must be an object with these names. */
+/** The response's data; it must be an object with these names. */
 function data<T>(...names: string[]): (answer: any) => T {
   return (answer) => {
     for (const name of names) if (!(name in answer.data)) throw new TypeError(`no ${name}`);
@@ -66,9 +66,9 @@ function batch(answer: any): BatchProcessed {
   return { processedCount, states: all, final: all[all.length - 1]! };
 }
 
-/** A client of Identity OS. Everything is a promise; share one client as widely as you like. */
+/** A client of Identity OS. All methods return promises; one client can be shared. */
 export class IdentityOS {
-  /** About the last answer: request id, rate limit, retries. */
+  /** The last response's request id, rate limit and retries. */
   lastResponse: LastResponse | undefined;
   readonly instances: Instances;
   readonly engine: Engine;
@@ -84,14 +84,14 @@ export class IdentityOS {
     this.test = new Test(this);
   }
 
-  /** Send a call until it is answered; an IdentityOSError when it cannot be. */
+  /** Send a call with retries. IdentityOSError when it fails. */
   send<T>(call: Call<T>): Promise<T> {
     return send(call, this.#settings, (about) => {
       this.lastResponse = about;
     });
   }
 
-  /** Rows of all pages, none twice. */
+  /** The rows of all pages, without duplicates. */
   async *rows<Row>(next: (offset: number) => Promise<Page<Row>>, key: (row: Row) => unknown): AsyncGenerator<Row, void, void> {
     let seen = new Set<unknown>();
     for (let offset = 0; ; ) {
@@ -104,7 +104,7 @@ export class IdentityOS {
   }
 }
 
-/** Create, list, get, update, delete. */
+/** Create, list, get, update and delete instances. */
 export class Instances {
   readonly #client: IdentityOS;
 
@@ -112,7 +112,7 @@ export class Instances {
     this.#client = client;
   }
 
-  /** A new agent. */
+  /** Create an agent. */
   create(instance: { name: string; description?: string; initialConfig?: InitialConfig }): Promise<Instance> {
     return this.#client.send({ method: "POST", path: "/instances", body: snake(instance), read: data<Instance>("id", "name") });
   }
@@ -122,12 +122,12 @@ export class Instances {
     return this.#client.send({ method: "GET", path: "/instances", query: { ...query }, read: page<InstanceSummary> });
   }
 
-  /** All instances, page after page. */
+  /** All instances, fetched page by page. */
   iterate(query: { sort?: "created_at" | "name"; order?: "asc" | "desc" } = {}): AsyncGenerator<InstanceSummary, void, void> {
     return this.#client.rows((offset) => this.list({ ...query, limit: ROWS, offset }), (row) => row.id);
   }
 
-  /** One instance and how it stands. */
+  /** One instance with its current state. */
   get(instanceId: string): Promise<InstanceDetail> {
     return this.#client.send({ method: "GET", path: at(instanceId), read: data<InstanceDetail>("id", "cycleCount") });
   }
@@ -137,13 +137,13 @@ export class Instances {
     return this.#client.send({ method: "PATCH", path: at(instanceId), body: change, read: data<Instance>("id", "name") });
   }
 
-  /** Delete an instance; gone at once. */
+  /** Delete an instance. It disappears at once. */
   delete(instanceId: string): Promise<Deleted> {
     return this.#client.send({ method: "DELETE", path: at(instanceId), read: data<Deleted>("id", "deleted") });
   }
 }
 
-/** What an agent did, may do, and how it stands. */
+/** Process observations; read contracts, snapshots and histories. */
 export class Engine {
   readonly #client: IdentityOS;
 
@@ -151,7 +151,7 @@ export class Engine {
     this.#client = client;
   }
 
-  /** Tell what the agent just did, get what it may do now. Costs one cycle. */
+  /** Report what the agent just did and get what it may do now. Costs one cycle. */
   process(instanceId: string, observation: Observation): Promise<Processed> {
     const read = (answer: any): Processed => processed(answer.data);
     return this.#client.send({ method: "POST", path: at(instanceId, "/process"), body: snake(observation), read });
@@ -163,24 +163,24 @@ export class Engine {
     return this.#client.send({ method: "POST", path: at(instanceId, "/process/batch"), body, read: batch });
   }
 
-  /** What processBatch would answer, on a copy: nothing is stored, no cycle is counted. */
+  /** What processBatch would return, computed on a copy: nothing is stored, no cycle is counted. */
   simulate(instanceId: string, observations: Observation[], options: { includeIntermediate?: boolean } = {}): Promise<BatchProcessed> {
     const body = snake({ observations, ...options });
     return this.#client.send({ method: "POST", path: at(instanceId, "/simulate"), body, read: batch });
   }
 
-  /** Where the agent stands, and what it remembers. */
+  /** The agent's current state and memory. */
   getSnapshot(instanceId: string): Promise<SnapshotDetail> {
     return this.#client.send({ method: "GET", path: at(instanceId, "/snapshot"), read: data<SnapshotDetail>("id", "memory") });
   }
 
-  /** What the agent may do now; with `explain`, why. */
+  /** What the agent may do now; with `explain` also why. */
   getContract(instanceId: string, query: { explain?: boolean } = {}): Promise<Contract> {
     const read = (answer: any): Contract => new Contract(answer.data);
     return this.#client.send({ method: "GET", path: at(instanceId, "/contract"), query: { ...query }, read });
   }
 
-  /** Whether to take a goal on now. */
+  /** Whether the agent should take on a goal now. */
   assessGoal(
     instanceId: string,
     goal: { complexity: "low" | "medium" | "high" | "critical"; requiredModes?: string[] },
@@ -189,7 +189,7 @@ export class Engine {
     return this.#client.send({ method: "POST", path: at(instanceId, "/goals/assess"), body: snake(goal), read });
   }
 
-  /** Put the agent back; history stays. */
+  /** Reset the agent. The history stays. */
   reset(instanceId: string, mode: "initial" | "last_stable" | "default"): Promise<Reset> {
     return this.#client.send({ method: "POST", path: at(instanceId, "/reset"), body: { mode }, read: data<Reset>("resetTo") });
   }
@@ -199,7 +199,7 @@ export class Engine {
     return this.#client.send({ method: "GET", path: at(instanceId, "/history"), query: { ...query }, read: page<HistoryRow> });
   }
 
-  /** The whole history, newest first. What is processed meanwhile shifts pages, and no row comes twice. */
+  /** The whole history, newest first. No row comes twice, even when new observations arrive meanwhile. */
   iterateHistory(instanceId: string): AsyncGenerator<HistoryRow, void, void> {
     return this.#client.rows((offset) => this.getHistory(instanceId, { limit: ROWS, offset }), (row) => row.seq);
   }
@@ -225,13 +225,13 @@ export class Engine {
     return this.#client.rows((offset) => this.audit(instanceId, { limit: ROWS, offset }), (row) => row.record);
   }
 
-  /** Have the service replay the whole audit trail. */
+  /** Let the service replay and verify the whole audit trail. */
   verify(instanceId: string): Promise<Verification> {
     return this.#client.send({ method: "GET", path: at(instanceId, "/audit/verify"), read: data<Verification>("verified") });
   }
 }
 
-/** The twelve archetypes. */
+/** The twelve personas. */
 export class Personas {
   readonly #client: IdentityOS;
 
@@ -239,12 +239,12 @@ export class Personas {
     this.#client = client;
   }
 
-  /** All of them. */
+  /** All personas. */
   list(): Promise<Page<Persona>> {
     return this.#client.send({ method: "GET", path: "/personas", read: page<Persona> });
   }
 
-  /** One of them in full. */
+  /** One persona in full. */
   get(personaId: string): Promise<PersonaDetail> {
     const path = `/personas/${encodeURIComponent(personaId)}`;
     return this.#client.send({ method: "GET", path, read: data<PersonaDetail>("id", "longDescription") });
@@ -264,7 +264,7 @@ export class Test {
     return this.#client.send({ method: "GET", path: "/test/questions", query: { version }, read: data<Questions>("questions") });
   }
 
-  /** Submit answers (question id to option id), for an instance, or for a new one if it is given a name. */
+  /** Submit answers (question id to option id) for an existing instance, or for a new one with a name. */
   submit(
     version: "v1" | "v2" | "v3",
     answers: { [questionId: string]: string },

@@ -1,4 +1,4 @@
-/** What the API answers, in camelCase. Fields that a later API adds come along. */
+/** Types of the API's responses, in camelCase. Fields that a later API version adds are kept. */
 
 import { ActionNotAllowedError } from "./errors.js";
 
@@ -18,7 +18,7 @@ export type StressState = "LOW" | "MED" | "HIGH" | "OVER";
 export type ByMode = { [mode: string]: number };
 export type Context = { [name: string]: unknown };
 
-/** What an agent just did: its mode, how strongly (0..1), how sure that is (0..1), a context up to 8 KB as JSON. */
+/** What an agent just did: its mode, signal strength (0..1), confidence (0..1) and a context of at most 8 KB. */
 export interface Observation {
   modeTarget: Mode | string;
   signalStrength: number;
@@ -91,7 +91,7 @@ export interface PersonaScore {
   score: number;
 }
 
-/** Where an agent stands. The same history gives the same id. */
+/** An agent's current state. The same history gives the same id. */
 export interface Snapshot {
   id: string;
   instanceId: string;
@@ -112,7 +112,7 @@ export interface SnapshotDetail extends Snapshot {
   memory: { [name: string]: unknown };
 }
 
-/** Why an action is allowed or not, and what would bring it back. */
+/** Why an action is allowed or forbidden, and when it returns. */
 export interface Reason {
   action: string;
   allowed: boolean;
@@ -123,7 +123,7 @@ export interface Reason {
   calmCycles: number | null;
 }
 
-/** The contract's fields. `allowedActions` stand most in character first. */
+/** The contract's fields. `allowedActions` are ordered, most in character first. */
 export interface ContractFields {
   dominantModes: string[];
   suppressedModes: string[];
@@ -169,19 +169,19 @@ export class Contract {
     Object.assign(this, fields);
   }
 
-  /** Whether the action is allowed now. What the contract does not know is not. */
+  /** Whether the action is allowed now. Unknown actions are not. */
   allows(action: string): boolean {
     return this.allowedActions.includes(action);
   }
 
-  /** Run `work` only if the action is allowed, and answer what it does; ActionNotAllowedError if it is not. */
+  /** Run `work` if the action is allowed and return its result; otherwise throw ActionNotAllowedError. */
   guard<T>(action: string, work: () => T): T {
     if (!this.allows(action)) throw new ActionNotAllowedError(action, this.allowedActions, this.stressState);
     return work();
   }
 }
 
-/** Where the agent stands against its anchor; `level` is null in warm-up. */
+/** The agent's deviation from its anchor; `level` is null during warm-up. */
 export interface Drift {
   level: string | null;
   magnitude: number;
@@ -189,14 +189,14 @@ export interface Drift {
   rolledBack: boolean;
 }
 
-/** What an observation led to. */
+/** The result of one observation. */
 export interface Processed {
   snapshot: Snapshot;
   contract: Contract;
   drift: Drift;
 }
 
-/** What a batch led to: `final`, and in `states` every state on the way where it was asked for. */
+/** The result of a batch: the state `final`, and all intermediate ones in `states` if requested. */
 export interface BatchProcessed {
   processedCount: number;
   states: Processed[];
@@ -238,7 +238,7 @@ export interface DriftEvent {
   timestamp: string;
 }
 
-/** What one request did, chained to the record before by its digest. */
+/** The audit record of one request, chained to the previous record by its digest. */
 export interface AuditRecord {
   record: number;
   kind: string;
@@ -251,7 +251,7 @@ export interface AuditRecord {
   state?: { [name: string]: unknown };
 }
 
-/** Whether the audit trail is whole. `verified` is null when it is too long for one answer. */
+/** Whether the audit trail is intact. `verified` is null when it is too long for one request. */
 export interface Verification {
   verified: boolean | null;
   records: number;
@@ -293,15 +293,15 @@ export interface PersonaDetail extends Persona {
 
 type Json = { [name: string]: unknown };
 
-/** What callers wrote, or the engine stores whole: its names are left as they are. */
+/** Values whose names are not converted: callers' contexts and the engine's state. */
 const OPAQUE = new Set(["context", "state"]);
 
-/** An answer's names in camelCase. Modes and what callers wrote stay as they are. */
+/** A response with names in camelCase. Modes and callers' contexts stay unchanged. */
 export function camel(value: unknown): unknown {
   return renamed(value, /^[a-z]/, (name) => name.replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase()));
 }
 
-/** A request's names as the API has them. */
+/** A request with the API's names. */
 export function snake(value: unknown): unknown {
   return renamed(value, /^[a-z]/, (name) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`));
 }

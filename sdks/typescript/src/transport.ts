@@ -1,9 +1,9 @@
-/** How a call is sent until it is answered: retries, waits, errors. */
+/** Sends a call: retries, waits, errors. */
 
 import { apiError, ConfigurationError, ConnectionFailedError, IdentityOSError, MalformedAnswerError, TimeoutFailedError } from "./errors.js";
 import { camel } from "./models.js";
 
-/** What the plan allows and what is left. `reset`: epoch seconds at which the minute's requests begin anew. */
+/** The plan's limits and remaining amounts. `reset`: end of the current minute in epoch seconds. */
 export interface RateLimit {
   limit: number | undefined;
   remaining: number | undefined;
@@ -12,7 +12,7 @@ export interface RateLimit {
   monthlyRemaining: number | undefined;
 }
 
-/** About the last answer of a client. `retries`: how often it was sent again; `replayed`: it had been done before. */
+/** Metadata of a client's last response. `retries`: number of retries; `replayed`: a stored response was returned. */
 export interface LastResponse {
   status: number;
   requestId: string | null;
@@ -21,25 +21,25 @@ export interface LastResponse {
   replayed: boolean;
 }
 
-/** How a client behaves. Times in seconds. */
+/** Options of a client. Times in seconds. */
 export interface ClientOptions {
-  /** Default: IDENTITY_OS_API_KEY, where there is an environment. */
+  /** Default: the environment variable IDENTITY_OS_API_KEY. */
   apiKey?: string;
   /** With or without /v1. Default: IDENTITY_OS_BASE_URL, then https://api.identity-os.dev. */
   baseUrl?: string;
-  /** For one sending; 30. */
+  /** Timeout of one attempt; 30. */
   timeout?: number;
-  /** How often a request is sent again at the most; 4. */
+  /** Most retries of a request; 4. */
   maxRetries?: number;
-  /** A wait longer than this throws instead; 60. */
+  /** A longer wait throws the error instead; 60. */
   longestWait?: number;
-  /** In place of the global fetch. */
+  /** Replaces the global fetch. */
   fetch?: typeof fetch;
-  /** Told of every answer: method, path, status, request id, never a key, a header or a body. */
+  /** Called for every response with method, path, status and request id; never a key, a header or a body. */
   log?: (line: string) => void;
 }
 
-/** One request. `read` makes the result of the answer, which is in camelCase. */
+/** One request. `read` converts the response, in camelCase, to the result. */
 export interface Call<T> {
   method: string;
   path: string;
@@ -52,13 +52,13 @@ type Settings = Required<Omit<ClientOptions, "log">> & { log: (line: string) => 
 
 const RETRIED = new Set([409, 429, 500, 502, 503, 504]);
 
-/** The options, completed. */
+/** The options with defaults filled in. */
 export function settings(given: ClientOptions): Settings {
   const environment = (globalThis as { process?: { env?: { [name: string]: string | undefined } } }).process?.env ?? {};
   const apiKey = given.apiKey || environment.IDENTITY_OS_API_KEY;
   if (!apiKey) throw new ConfigurationError("no API key: give apiKey, or set IDENTITY_OS_API_KEY");
   const url = (given.baseUrl || environment.IDENTITY_OS_BASE_URL || "https://api.identity-os.dev").replace(/\/+$/, "");
-  if (!/^https?:\/\//.test(url)) throw new ConfigurationError(`baseUrl ${url}: begin with https://`);
+  if (!/^https?:\/\//.test(url)) throw new ConfigurationError(`baseUrl ${url}: must start with https://`);
   return {
     apiKey,
     baseUrl: url.endsWith("/v1") ? url : `${url}/v1`,
@@ -70,8 +70,8 @@ export function settings(given: ClientOptions): Settings {
   };
 }
 
-/** Send a call until it is answered. A POST has one Idempotency-Key over all its sendings. */
-export async function send<T>(call: Call<T>, options: Settings, heard: (about: LastResponse) => void): Promise<T> {
+/** Send a call with retries. All attempts of a POST have the same Idempotency-Key. */
+export async function send<T>(call: Call<T>, options: Settings, onResponse: (about: LastResponse) => void): Promise<T> {
   const headers: { [name: string]: string } = { Authorization: `Bearer ${options.apiKey}`, Accept: "application/json" };
   const body = call.body === undefined ? undefined : JSON.stringify(call.body);
   if (body !== undefined) headers["Content-Type"] = "application/json";
@@ -79,20 +79,20 @@ export async function send<T>(call: Call<T>, options: Settings, heard: (about: L
   const asked = Object.entries(call.query ?? {}).filter(([, value]) => value !== undefined);
   const query = asked.length ? `?${new URLSearchParams(asked.map(([name, value]) => [name, String(value)]))}` : "";
   const what = `${call.method} ${call.path}`;
-  let unanswered = false;
+  let hadNoResponse = false;
   for (let retries = 0; ; retries++) {
     const last = retries === options.maxRetries;
     const answer = await exchange(options, options.baseUrl + call.path + query, { method: call.method, headers, body });
     if (answer instanceof IdentityOSError) {
       options.log(`${what}: ${answer.name}, sent ${retries + 1} times`);
-      unanswered = true;
+      hadNoResponse = true;
       if (last) throw answer;
       await wait(backoff(retries));
       continue;
     }
     const { response, text } = answer;
     const about = aboutOf(response, retries);
-    heard(about);
+    onResponse(about);
     options.log(`${what}: ${about.status}, request ${about.requestId}, sent ${retries + 1} times`);
     const document = parsed(text);
     if (response.ok && document) {
@@ -102,15 +102,15 @@ export async function send<T>(call: Call<T>, options: Settings, heard: (about: L
         throw new MalformedAnswerError(`${what}: not the shape of this API`, { cause: error });
       }
     }
-    if (response.status === 404 && call.method === "DELETE" && unanswered) {
-      // It was there when it was sent first: the sending that got no answer did it.
+    if (response.status === 404 && call.method === "DELETE" && hadNoResponse) {
+      // An earlier attempt without a response deleted it.
       return call.read({ data: { id: call.path.slice(call.path.lastIndexOf("/") + 1), deleted: true } });
     }
     if (!document || !("error" in document)) {
       if (last || !(RETRIED.has(response.status) || response.ok)) {
         throw new MalformedAnswerError(`${what}: ${response.status} without this API's JSON`);
       }
-      unanswered = true;
+      hadNoResponse = true;
       await wait(backoff(retries));
       continue;
     }
@@ -119,7 +119,7 @@ export async function send<T>(call: Call<T>, options: Settings, heard: (about: L
     if (last || !RETRIED.has(response.status) || seconds > options.longestWait) {
       throw apiError(response.status, document, about.requestId);
     }
-    unanswered ||= response.status >= 500;
+    hadNoResponse ||= response.status >= 500;
     await wait(seconds);
   }
 }
@@ -142,7 +142,7 @@ async function exchange(
   }
 }
 
-/** Half a second, doubled with each retry, 8 s at the most; anything between half of it and all of it. */
+/** 0.5 s, doubled with each retry, 8 s at most; with jitter between half of it and all of it. */
 function backoff(retries: number): number {
   return (0.5 + Math.random() / 2) * Math.min(0.5 * 2 ** retries, 8);
 }

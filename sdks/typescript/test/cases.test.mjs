@@ -1,4 +1,4 @@
-// sdks/cases.json, which every SDK must pass: what a server does, how often it is asked, what comes of it.
+// Runs sdks/cases.json, which every SDK must pass: a server's responses, the expected requests and the expected result.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,4 +1,4 @@
-// A local server of this checkout, and one that misbehaves by a script.
+// Fixtures: a local server of this checkout, and a faulty server that follows a script.
 import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync } from "node:fs";
 import { createServer } from "node:http";
@@ -17,7 +17,7 @@ const freePort = () =>
     });
   });
 
-/** `make run`, on a port of its own: its address, its keys, and how to stop it. */
+/** A `make run` server on a free port: its address, its keys, and a function to stop it. */
 export async function realServer() {
   const port = await freePort();
   const folder = mkdtempSync(join(tmpdir(), "identity-os-"));

@@ -1,4 +1,4 @@
-// Every method, against the local server of this checkout; the seed's snippet as it stands.
+// Every method against the local server of this checkout, and the README's snippet.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { createRequire } from "node:module";
@@ -36,13 +36,13 @@ test("the seed's snippet", async () => {
   assert.equal(typeof client.lastResponse.rateLimit.remaining, "number");
 });
 
-test("it can be required too", () => {
+test("it can be loaded with require", () => {
   const required = createRequire(import.meta.url)("@identity-os/sdk");
   assert.equal(required.Mode.STRESS_RESPONSE, "STRESS_RESPONSE");
   assert.equal(typeof required.IdentityOS, "function");
 });
 
-test("the base URL with and without its version", async () => {
+test("the base URL with and without version", async () => {
   for (const tail of ["", "/", "/v1", "/v1/"]) {
     const each = new IdentityOS({ apiKey: server.keys.enterprise, baseUrl: server.url + tail });
     assert.equal((await each.personas.list()).data.length, 12);
@@ -94,7 +94,7 @@ test("every method", async () => {
   await assert.rejects(client.instances.get(one.id), NotFoundError);
 });
 
-test("errors say what to mend", async () => {
+test("errors name the bad field", async () => {
   const error = await client.engine.process("inst_0000000000000000", { modeTarget: "NONSENSE", signalStrength: 2 }).catch((e) => e);
   assert.ok(error instanceof InvalidRequestError);
   assert.deepEqual(error.problems.map((problem) => problem.field), ["mode_target", "signal_strength"]);
@@ -105,7 +105,7 @@ test("errors say what to mend", async () => {
   assert.throws(() => new IdentityOS({ apiKey: "k", baseUrl: "ftp://x" }), ConfigurationError);
 });
 
-test("a guard lets through what is allowed and nothing else", async () => {
+test("a guard allows only allowed actions", async () => {
   const one = await client.instances.create({ name: "Aria" });
   const contract = await client.engine.getContract(one.id);
   assert.equal(contract.guard(contract.allowedActions[0], () => 7), 7);

@@ -1,12 +1,12 @@
-"""The one DynamoDB table. Knows no HTTP; raises `StoreUnavailable` and `Conflict`.
+"""The one DynamoDB table. Does not depend on HTTP; raises `StoreUnavailable` and `Conflict`.
 
-dynamodb      the client: five calls and the translation of failures
+dynamodb      the client: calls, retries, translation of errors
 accounts      accounts, keys
-usage         the minute's requests and the month's cycles of an account
+usage         an account's requests in the minute and cycles in the month
 instances     heads: create, read, list, delete
-commits       how a head changes: optimistic concurrency, and what happens when a write gets no answer
-audit_trail   what happened to an instance: audit records, history, drift events
-idempotency   stored answers of requests with an Idempotency-Key
+commits       changes of a head: optimistic concurrency, and the handling of writes with an unknown outcome
+audit_trail   an instance's audit records, history and drift events
+idempotency   stored responses of requests with an Idempotency-Key
 reconcile     finds cycles that were reserved and never processed
-purge         removes what deleted instances left behind
+purge         removes the items of deleted instances
 """

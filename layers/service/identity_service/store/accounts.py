@@ -1,8 +1,8 @@
 """Accounts and their keys.
 
 ACCOUNT#a / ACCOUNT   plan, name, instance_count, created_at, and custom limits where an account has them
-ACCOUNT#a / KEY#k     what the owner sees of a key: name, last four characters, created, revoked
-KEY#sha256 / KEY      what the authorizer looks up: account and key id, last used
+ACCOUNT#a / KEY#k     the listing of a key: name, last four characters, created, revoked
+KEY#sha256 / KEY      the authorizer's lookup: account and key id, last used
 """
 
 import secrets
@@ -27,7 +27,7 @@ class UnknownKey(Exception):
 
 @dataclass(frozen=True, slots=True)
 class NewKey:
-    """A key just made; `secret` is shown once and kept nowhere."""
+    """A new key; `secret` is shown once and never stored."""
 
     id: str
     secret: str
@@ -39,12 +39,12 @@ def account_key(account_id: str) -> dict[str, str]:
 
 
 def gateway_key(account_id: str) -> str:
-    """Value of the account's API Gateway key, which ties it to a usage plan; letters and digits only, as they must be."""
+    """Value of the account's API Gateway key, which ties it to a usage plan. API Gateway allows only letters and digits."""
     return sha256(f"gateway#{account_id}".encode()).hexdigest()
 
 
 def create_account(name: str, plan: str) -> str:
-    """A new account on a plan (KeyError on an unknown one); its id."""
+    """Create an account on a plan and return its id. KeyError for an unknown plan."""
     account_id = f"acct_{secrets.token_hex(8)}"
     item = account_key(account_id) | {
         "id": account_id,
@@ -74,7 +74,7 @@ def list_accounts() -> list[Item]:
 
 
 def set_plan(account_id: str, plan: str, per_minute: int | None = None, per_month: int | None = None) -> None:
-    """Move an account to a plan, with custom limits or the plan's own. It takes effect within the authorizer's cache."""
+    """Move an account to a plan, with custom limits or the plan's own. It takes effect when the authorizer's cache expires."""
     values = {":plan": PLANS[plan].name, ":minute": per_minute, ":month": per_month}
     sets = ["#plan = :plan"]
     removes = []
@@ -96,11 +96,11 @@ def set_plan(account_id: str, plan: str, per_minute: int | None = None, per_mont
 
 
 def create_key(account_id: str, name: str) -> NewKey:
-    """A new key of an account. Several may be valid at a time."""
+    """Create a key for an account. An account may have several valid keys."""
     get_account(account_id)
     secret, key_id = new_key(), f"key_{secrets.token_hex(8)}"
     digest = key_hash(secret)
-    visible = {
+    listing = {
         "PK": f"ACCOUNT#{account_id}",
         "SK": f"KEY#{key_id}",
         "id": key_id,
@@ -109,8 +109,8 @@ def create_key(account_id: str, name: str) -> NewKey:
         "last_four": secret[-4:],
         "created_at": iso(now()),
     }
-    looked_up = {"PK": f"KEY#{digest}", "SK": "KEY", "account_id": account_id, "key_id": key_id}
-    dynamodb.write_all([dynamodb.put(visible, "attribute_not_exists(PK)"), dynamodb.put(looked_up, "attribute_not_exists(PK)")])
+    lookup = {"PK": f"KEY#{digest}", "SK": "KEY", "account_id": account_id, "key_id": key_id}
+    dynamodb.write_all([dynamodb.put(listing, "attribute_not_exists(PK)"), dynamodb.put(lookup, "attribute_not_exists(PK)")])
     return NewKey(key_id, secret)
 
 
@@ -119,36 +119,36 @@ def list_keys(account_id: str) -> list[Item]:
     get_account(account_id)
     keys = []
     for item in dynamodb.query("PK = :pk AND begins_with(SK, :sk)", {":pk": f"ACCOUNT#{account_id}", ":sk": "KEY#"}):
-        used = dynamodb.get({"PK": f"KEY#{item['hash']}", "SK": "KEY"}) or {}
-        shown = {name: item.get(name) for name in ("id", "name", "last_four", "created_at", "revoked_at")}
-        keys.append(shown | {"last_used_at": used.get("last_used_at")})
+        lookup = dynamodb.get({"PK": f"KEY#{item['hash']}", "SK": "KEY"}) or {}
+        fields = {name: item.get(name) for name in ("id", "name", "last_four", "created_at", "revoked_at")}
+        keys.append(fields | {"last_used_at": lookup.get("last_used_at")})
     return keys
 
 
 def revoke_key(account_id: str, key_id: str) -> None:
-    """Make a key useless, for good. Doing it twice is fine; UnknownKey when the account has no such key."""
-    visible = {"PK": f"ACCOUNT#{account_id}", "SK": f"KEY#{key_id}"}
-    item = dynamodb.get(visible)
+    """Revoke a key permanently. Idempotent; UnknownKey when the account has no such key."""
+    listing = {"PK": f"ACCOUNT#{account_id}", "SK": f"KEY#{key_id}"}
+    item = dynamodb.get(listing)
     if item is None:
         raise UnknownKey(key_id)
-    looked_up = {"PK": f"KEY#{item['hash']}", "SK": "KEY"}
+    lookup = {"PK": f"KEY#{item['hash']}", "SK": "KEY"}
     values = {":now": iso(now())}
-    once = "SET revoked_at = if_not_exists(revoked_at, :now)"
-    dynamodb.write_all([dynamodb.update(key, once, values) for key in (visible, looked_up)])
+    expression = "SET revoked_at = if_not_exists(revoked_at, :now)"
+    dynamodb.write_all([dynamodb.update(key, expression, values) for key in (listing, lookup)])
 
 
 def authenticate(key: str) -> Principal | None:
-    """Whose key this is, or None: malformed, unknown and revoked keys are all the same. Notes when it was used."""
+    """The principal of a key, and a note of its use; None alike for malformed, unknown and revoked keys."""
     if not well_formed(key):
         return None
-    looked_up = {"PK": f"KEY#{key_hash(key)}", "SK": "KEY"}
-    item = dynamodb.get(looked_up)
+    lookup = {"PK": f"KEY#{key_hash(key)}", "SK": "KEY"}
+    item = dynamodb.get(lookup)
     if item is None or "revoked_at" in item:
         return None
     account = dynamodb.get(account_key(item["account_id"]))
     if account is None:
         return None
-    dynamodb.write(dynamodb.update(looked_up, "SET last_used_at = :now", {":now": iso(now())}))
+    dynamodb.write(dynamodb.update(lookup, "SET last_used_at = :now", {":now": iso(now())}))
     plan = PLANS[account["plan"]]
     return Principal(
         account["id"],

@@ -1,14 +1,14 @@
-"""What happened to an instance: history records chained by digests, resets, drift events.
+"""The audit trail of an instance: records chained by digests, history pages, drift events.
 
-    OBS#<last seq>            the observations of one request, the snapshot they led to, the digest chain
-    EVENT#<seq>#<record>      a state that did not come from observations (created, reset, retested), chained alike
+    OBS#<last seq>            the observations of one request, the snapshot after them, the digest chain
+    EVENT#<seq>#<record>      a state set without observations (created, reset, retested), in the same digest chain
     DRIFT#<last n>            the drift events of one request
 
-    digest = SHA-256(previous digest, what the record is, canonical observations, resulting snapshot or state)
+    digest = SHA-256(previous digest, the record's metadata, canonical observations, resulting snapshot or state)
 
-`seq` and `n` are dense, so a page is a key range: it costs the same at any offset. One request is one record, split only when
-its contexts would not fit into one item. Records are numbered from 1, the birth. Source: spec/api.md, "Audit trail";
-spec/architecture.md, "The table".
+`seq` and `n` have no gaps, so a page is a key range and costs the same at any offset. One request is one record; it is split
+over several items only when its contexts do not fit into one. Records are numbered from 1, the birth. Source: docs/api.md,
+"Audit trail"; docs/architecture.md, "The table".
 """
 
 import heapq
@@ -22,19 +22,19 @@ from identity_engine import ENGINE_VERSION, canonical
 from identity_service.store import dynamodb
 from identity_service.store.dynamodb import Item
 
-#: Observations that one request may carry: how far a key range must reach past a page.
+#: Most observations of one request, and so of one item: a key range must reach this far beyond a page.
 LARGEST_BATCH: Final = 100
-#: Bytes of observations in one item; DynamoDB allows 400 KB for all of it.
+#: Most bytes of observations in one item; DynamoDB allows 400 KB for the whole item.
 _CHUNK: Final = 300_000
-#: Bytes of rows that one page may carry; Lambda answers with 6 MB at the most.
+#: Most bytes of rows in one page; a Lambda response is limited to 6 MB.
 _PAGE: Final = 4_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """One processed request: observations as they were given, with the cycle each led to, and the snapshot at the end.
+class ObservationsRecord:
+    """One processed request: the observations as received, each with its cycle, and the snapshot after the last one.
 
-    `commit` names the write that stores it.
+    `commit` is the id of the commit that stores it.
     """
 
     observations: Sequence[dict[str, Any]]
@@ -45,7 +45,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class TrailPosition:
-    """Where the next record goes: its number, the digest it follows, the observations before it."""
+    """The position of the next record: its number, the previous digest, the number of observations before it."""
 
     pk: str
     instance_id: str
@@ -55,9 +55,9 @@ class TrailPosition:
 
 
 def chain_digest(instance_id: str, record: Item, observations: str, result: str) -> str:
-    """The digest of a record: the chain's next link, in hex. `observations` and `result` are canonical JSON texts."""
-    what = {name: record[name] for name in ("record", "kind", "at", "engine_version")} | {"instance_id": instance_id}
-    return sha256("\n".join((record["previous"], canonical(what), observations, result)).encode()).hexdigest()
+    """The digest of a record in hex. `observations` and `result` are canonical JSON texts."""
+    metadata = {name: record[name] for name in ("record", "kind", "at", "engine_version")} | {"instance_id": instance_id}
+    return sha256("\n".join((record["previous"], canonical(metadata), observations, result)).encode()).hexdigest()
 
 
 def _record(position: TrailPosition, kind: str, at: str, observations: str, result: str) -> Item:
@@ -71,12 +71,12 @@ def _record(position: TrailPosition, kind: str, at: str, observations: str, resu
     return record | {"digest": chain_digest(position.instance_id, record, observations, result)}
 
 
-def entry_records(position: TrailPosition, entry: Entry) -> tuple[list[dict[str, Any]], str]:
-    """The operations that store `entry`, and the digest it leads to."""
+def put_observations(position: TrailPosition, new: ObservationsRecord) -> tuple[list[dict[str, Any]], str]:
+    """The operations that store a record of observations, and its digest."""
     pk, seq = position.pk, position.seq
-    texts = [canonical(observation) for observation in entry.observations]
-    snapshot = canonical(entry.snapshot)
-    record = _record(position, "observations", entry.at, f"[{','.join(texts)}]", snapshot)
+    texts = [canonical(observation) for observation in new.observations]
+    snapshot = canonical(new.snapshot)
+    record = _record(position, "observations", new.at, f"[{','.join(texts)}]", snapshot)
     operations = []
     chunk: list[str] = []
     size = 0
@@ -91,7 +91,7 @@ def entry_records(position: TrailPosition, entry: Entry) -> tuple[list[dict[str,
             "SK": f"OBS#{seq + number:012d}",
             "first": seq + number - len(chunk) + 1,
             "observations": f"[{','.join(chunk)}]",
-            "commit": entry.commit,
+            "commit": new.commit,
         }
         if is_last:
             item |= record | {"snapshot": snapshot}
@@ -100,8 +100,8 @@ def entry_records(position: TrailPosition, entry: Entry) -> tuple[list[dict[str,
     return operations, record["digest"]
 
 
-def event_record(position: TrailPosition, kind: str, encoded: str, at: str, commit: str = "") -> tuple[dict[str, Any], str]:
-    """The operation that stores a state that did not come from observations, and the digest it leads to.
+def put_event(position: TrailPosition, kind: str, encoded: str, at: str, commit: str = "") -> tuple[dict[str, Any], str]:
+    """The operation that stores a state set without observations, and the record's digest.
 
     `kind`: created, retest, or the reset's mode.
     """
@@ -110,27 +110,27 @@ def event_record(position: TrailPosition, kind: str, encoded: str, at: str, comm
     return dynamodb.put(key | record | {"state": encoded, "commit": commit}, "attribute_not_exists(PK)"), record["digest"]
 
 
-def drift_record(pk: str, n: int, events: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """The operation that stores the drift events of one request, the first of which is number `n`."""
+def put_drift_events(pk: str, n: int, events: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The operation that stores the drift events of one request, numbered from `n`."""
     last = n + len(events) - 1
     item = {"PK": pk, "SK": f"DRIFT#{last:012d}", "first": n, "events": canonical(list(events))}
     return dynamodb.put(item, "attribute_not_exists(PK)")
 
 
 def history_page(pk: str, total: int, offset: int, limit: int) -> list[Item]:
-    """Observations newest first; `total` is the head's seq."""
+    """A page of observations, newest first; `total` is the head's seq."""
     rows = _range(pk, "OBS", "observations", total, offset, limit)
     return [row | {"seq": seq} for seq, row in rows]
 
 
 def drift_page(pk: str, total: int, offset: int, limit: int) -> list[Item]:
-    """Drift events newest first; `total` is the head's count."""
+    """A page of drift events, newest first; `total` is the head's count."""
     return [row for _, row in _range(pk, "DRIFT", "events", total, offset, limit)]
 
 
 def drift_page_at(pk: str, level: str, offset: int, limit: int) -> list[Item]:
-    """Drift events of one level, newest first. Reads back as far as it must: a rare level costs more the rarer it is."""
-    found: list[Item] = []
+    """A page of drift events of one level, newest first. Reads backwards until the page is full: rare levels cost more."""
+    page: list[Item] = []
     skipped = 0
     for item in dynamodb.query("PK = :pk AND begins_with(SK, :sk)", {":pk": pk, ":sk": "DRIFT#"}, ScanIndexForward=False):
         for event in reversed(json.loads(item["events"])):
@@ -139,52 +139,52 @@ def drift_page_at(pk: str, level: str, offset: int, limit: int) -> list[Item]:
             if skipped < offset:
                 skipped += 1
                 continue
-            found.append(event)
-            if len(found) == limit:
-                return found
-    return found
+            page.append(event)
+            if len(page) == limit:
+                return page
+    return page
 
 
 def audit_page(position: TrailPosition, offset: int, limit: int) -> list[Item]:
-    """Records oldest first, as `records` has them; `position` is where the instance's next one goes.
+    """A page of audit records, oldest first, as `records` yields them; `position` is the position of the next record.
 
-    Fewer when they would not fit into one answer; the rest begins where these end.
+    Returns fewer when the page would be too large for one response; the next page starts after them.
     """
     rows: list[Item] = []
     size = 0
-    for record, stored in records(position, offset + 1):
+    for record, stored_bytes in records(position, offset + 1):
         rows.append(record)
-        size += stored
+        size += stored_bytes
         if len(rows) == limit or size > _PAGE:
             break
     return rows
 
 
 def records(position: TrailPosition, start: int = 1) -> Iterator[tuple[Item, int]]:
-    """Records from number `start` to the one before `position`, each with the bytes it takes.
+    """Records from number `start` up to `position`, each with its stored size in bytes.
 
-    A record has record, kind, at, engine_version, previous, digest, observations, and a snapshot (where observations led to it)
-    or a state.
+    A record has record, kind, at, engine_version, previous, digest, observations, and a snapshot (after observations) or a
+    state (all other kinds).
     """
     if start >= position.number:
         return
     seq = _last_before(position, start)
-    observed = _query(position.pk, f"OBS#{seq + 1:012d}", f"OBS#{position.seq:012d}")
-    others = _query(position.pk, f"EVENT#{seq:012d}#{start:012d}", f"EVENT#{position.seq:012d}#{position.number - 1:012d}")
-    yield from heapq.merge(_whole(observed), _whole(others), key=lambda found: found[0]["record"])
+    observations = _query(position.pk, f"OBS#{seq + 1:012d}", f"OBS#{position.seq:012d}")
+    events = _query(position.pk, f"EVENT#{seq:012d}#{start:012d}", f"EVENT#{position.seq:012d}#{position.number - 1:012d}")
+    yield from heapq.merge(_join_items(observations), _join_items(events), key=lambda sized: sized[0]["record"])
 
 
 def _query(pk: str, first: str, last: str, *, backwards: bool = False) -> Iterator[Item]:
     if first > last:
-        return iter(())  # DynamoDB refuses such a range
+        return iter(())  # DynamoDB rejects an empty range
     values = {":pk": pk, ":first": first, ":last": last}
     condition = "PK = :pk AND SK BETWEEN :first AND :last"
     options = {"Limit": 1} if backwards else {}
     return dynamodb.query(condition, values, ConsistentRead=True, ScanIndexForward=not backwards, **options)
 
 
-def _whole(items: Iterator[Item]) -> Iterator[tuple[Item, int]]:
-    """Records put together from the items that they were split into."""
+def _join_items(items: Iterator[Item]) -> Iterator[tuple[Item, int]]:
+    """Records, joined from the items that they were split into."""
     observations: list[Any] = []
     size = 0
     for item in items:
@@ -200,17 +200,17 @@ def _whole(items: Iterator[Item]) -> Iterator[tuple[Item, int]]:
 
 
 def _last_before(position: TrailPosition, number: int) -> int:
-    """The key (last seq) of the last record of observations whose number is below `number`; 0 when there is none.
+    """The key (last seq) of the last observations record with a number below `number`; 0 when there is none.
 
-    Numbers rise with keys, so it is a search by halves; its first guess is right where every record has one observation.
+    Numbers increase with keys, so this is a binary search. Its first guess is right when every record has one observation.
     """
     if number == 1:
         return 0
     low, high, best = 0, position.seq, 0
     middle = min(max(number - 2, 1), high)
     while low < high:
-        found = _query(position.pk, f"OBS#{low + 1:012d}", f"OBS#{middle:012d}", backwards=True)
-        record = next((item for item in found if "record" in item), None)
+        items = _query(position.pk, f"OBS#{low + 1:012d}", f"OBS#{middle:012d}", backwards=True)
+        record = next((item for item in items if "record" in item), None)
         if record is None:
             low = middle
         elif record["record"] < number:
@@ -224,9 +224,9 @@ def _last_before(position: TrailPosition, number: int) -> int:
 
 
 def _range(pk: str, prefix: str, field: str, total: int, offset: int, limit: int) -> list[tuple[int, Item]]:
-    """Rows `total - offset` down, `limit` of them, each with its number. A record's key is the number of its last row.
+    """Up to `limit` rows from number `total - offset` downwards, each with its number. An item's key is its last row's number.
 
-    Fewer when they would not fit into one answer; the rest begins where these end.
+    Returns fewer when the page would be too large for one response; the next page starts after them.
     """
     newest = total - offset
     oldest = max(newest - limit + 1, 1)
@@ -244,9 +244,9 @@ def _range(pk: str, prefix: str, field: str, total: int, offset: int, limit: int
         ScanIndexForward=False,
     ):
         numbered = enumerate(json.loads(item[field]), start=item["first"])
-        wanted = [(number, row) for number, row in numbered if oldest <= number <= newest]
-        rows += reversed(wanted)
-        size += len(item[field].encode()) if wanted else 0
+        in_page = [(number, row) for number, row in numbered if oldest <= number <= newest]
+        rows += reversed(in_page)
+        size += len(item[field].encode()) if in_page else 0
         if size > _PAGE:
             break
     return rows

@@ -1,7 +1,7 @@
-"""Commits: how a head changes. Optimistic concurrency, in one transaction for the head and all records of the change.
+"""Commits a change of a head: optimistic concurrency, one transaction for the head and all records of the change.
 
-A commit expects the version that was read. A writer that loses the race reads again and computes again. A writer whose commit
-timed out reads the head to learn whether it took effect. Source: docs/architecture.md, "One request".
+A commit is conditional on the version that was read. A writer that loses the race reads and computes again. A writer whose
+commit timed out reads the head to learn whether it took effect. Source: docs/architecture.md, "One request".
 """
 
 import secrets
@@ -19,9 +19,9 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Change(Generic[T]):
-    """What a write makes of a head: the head after it, its state, the records to store with it, the caller's result.
+    """A change to commit: the new head, its state, the records to store with it, the caller's result.
 
-    The first record, where there is one, tells for good whether the write took effect: its key and `commit` are its own.
+    The first record, if there is one, proves later whether the write took effect: its key and `commit` belong to this write.
     """
 
     head: Head
@@ -31,72 +31,73 @@ class Change(Generic[T]):
 
 
 def commit(head: Head | None, compute: Callable[[Head], Change[T]], idempotency: IdempotencyRecord | None = None) -> T | None:
-    """Commit what `compute` makes of the head, in one transaction; its result, or None when there is no such instance.
+    """Commit the change that `compute` makes to the head, in one transaction. Returns its result, None without an instance.
 
-    `compute` is given the head with its next version, and the name of the write in `commit`. Whoever loses a race reads
-    again, computes again and commits again, a bounded number of times; then Conflict. Replayed when a twin under the same
-    idempotency was first. A write without an answer is looked for; where it is not found, the next attempt shuts it out, since
-    both need the same version. OutcomeUnknown when that cannot be done.
+    `compute` receives the head with its next version and a new commit id. A writer that loses the race reads, computes and
+    commits again, a bounded number of times; then Conflict. Replayed when another request with the same Idempotency-Key
+    committed first. After a timeout the head is read to learn whether the write took effect. If it did not, the next attempt
+    prevents it from taking effect later, since both are conditional on the same version. OutcomeUnknown when neither succeeds.
     """
-    unanswered: list[Change[T]] = []
+    timed_out: list[Change[T]] = []
     for attempt in range(retry.TRIES):
         if head is None:
             return None
-        made = compute(replace(head, commit=secrets.token_hex(8), version=head.version + 1))
+        change = compute(replace(head, commit=secrets.token_hex(8), version=head.version + 1))
         try:
-            dynamodb.write_all([put_head(made.head, made.state, after=head.version), *made.records])
-            return made.result
+            dynamodb.write_all([put_head(change.head, change.state, after=head.version), *change.records])
+            return change.result
         except dynamodb.Conflict as conflict:
-            if conflict.sent_again:
-                unanswered.append(made)
+            if conflict.after_timeout:
+                timed_out.append(change)
         except dynamodb.StoreUnavailable as error:
-            unanswered.append(made)
-            if len(unanswered) > 1:
-                return _resolve_unanswered(unanswered, error)
+            timed_out.append(change)
+            if len(timed_out) > 1:
+                return _resolve_timed_out(timed_out, error)
         retry.pause(attempt)
         try:
-            found = get(head.account_id, head.id)
-            for earlier in unanswered:
-                if _took_effect(earlier, found):
+            current = get(head.account_id, head.id)
+            for earlier in timed_out:
+                if _took_effect(earlier, current):
                     return earlier.result
             if idempotency:
-                idempotency.look()
+                idempotency.check()
         except dynamodb.StoreUnavailable as error:
-            raise (dynamodb.OutcomeUnknown(str(error)) if unanswered else error) from None
-        # What expected a version that is gone can never take effect.
-        unanswered = [earlier for earlier in unanswered if found is not None and found.version < earlier.head.version]
-        head = found
-    if unanswered:
-        return _resolve_unanswered(unanswered, dynamodb.StoreUnavailable("no answer"))
+            raise (dynamodb.OutcomeUnknown(str(error)) if timed_out else error) from None
+        # A write that is conditional on an older version can no longer take effect.
+        timed_out = [earlier for earlier in timed_out if current is not None and current.version < earlier.head.version]
+        head = current
+    if timed_out:
+        return _resolve_timed_out(timed_out, dynamodb.StoreUnavailable("timeout"))
     raise dynamodb.Conflict([])
 
 
-def _resolve_unanswered(unanswered: list[Change[T]], error: dynamodb.StoreUnavailable) -> T:
-    """The result of the write that took effect; if none did, none ever will: `error`. OutcomeUnknown where that cannot be had.
+def _resolve_timed_out(timed_out: list[Change[T]], error: dynamodb.StoreUnavailable) -> T:
+    """The result of the timed-out write that took effect. If none did, prevents all of them and raises `error`.
 
-    All of them expect the same version, so a write of nothing but the next version shuts them out.
+    All of them are conditional on the same version, so a write that only increments the version prevents them. OutcomeUnknown
+    when that write fails.
     """
-    head = unanswered[0].head
+    head = timed_out[0].head
     key = head_key(head.account_id, head.id)
     values = {":before": head.version - 1, ":next": head.version}
     try:
         try:
             dynamodb.write(dynamodb.update(key, "SET version = :next", values, condition="version = :before"))
         except dynamodb.Conflict:
-            found = get(head.account_id, head.id)
-            for made in unanswered:
-                if _took_effect(made, found):
-                    return made.result
+            current = get(head.account_id, head.id)
+            for change in timed_out:
+                if _took_effect(change, current):
+                    return change.result
     except dynamodb.StoreUnavailable as again:
         raise dynamodb.OutcomeUnknown(str(again)) from error
     raise error
 
 
-def _took_effect(made: Change[Any], found: Head | None) -> bool:
-    if found is not None and found.commit == made.head.commit:
+def _took_effect(change: Change[Any], current: Head | None) -> bool:
+    if current is not None and current.commit == change.head.commit:
         return True
-    if not made.records or (found is not None and found.version < made.head.version):
+    if not change.records or (current is not None and current.version < change.head.version):
         return False
-    ((_, arguments),) = made.records[0].items()
+    ((_, arguments),) = change.records[0].items()
     key = {name: arguments["Item"][name]["S"] for name in ("PK", "SK")}
-    return (dynamodb.get(key, ("commit",)) or {}).get("commit") == made.head.commit
+    return (dynamodb.get(key, ("commit",)) or {}).get("commit") == change.head.commit

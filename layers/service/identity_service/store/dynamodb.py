@@ -1,7 +1,7 @@
-"""The DynamoDB client of the store: few calls, plain values in and out, two kinds of failure.
+"""The DynamoDB client of the store: a few operations, plain values in and out, two kinds of failure.
 
-Items hold strings and integers only: state and records go in as canonical JSON text, so nothing passes through Decimal. The
-partition key carries the account, so another account's data cannot be addressed.
+Items hold only strings and integers: state and records are stored as canonical JSON text, so no value becomes a Decimal. The
+partition key contains the account id, so a request cannot address another account's data.
 """
 
 import secrets
@@ -20,37 +20,37 @@ Item = dict[str, Any]
 
 
 class StoreUnavailable(Exception):
-    """DynamoDB did not answer, or refused for a reason that passes."""
+    """DynamoDB did not respond, or rejected the call for a temporary reason."""
 
 
 class OutcomeUnknown(StoreUnavailable):
-    """DynamoDB did not answer to a write, nor to the question whether it took effect. It may, or may still."""
+    """A write timed out, and reading back failed too. The write may have taken effect, or may still do so."""
 
 
 class Conflict(Exception):
-    """A condition did not hold. `items` has the item that stood in the way of each operation, None where it held.
+    """A conditional write failed. `items` has, for each operation, the item that failed its condition, or None.
 
-    `sent_again` says that an earlier sending of the same write got no answer: what stood in the way may be its own effect.
+    `after_timeout`: an earlier attempt of the same write timed out, so the conflict may be with the write's own effect.
     """
 
-    def __init__(self, items: list[Item | None], sent_again: bool = False) -> None:
+    def __init__(self, items: list[Item | None], after_timeout: bool = False) -> None:
         super().__init__("a condition did not hold")
         self.items = items
-        self.sent_again = sent_again
+        self.after_timeout = after_timeout
 
 
 @cache
 def client() -> Any:
-    """The DynamoDB client of this process, built once and straight from the session: no resource layer."""
+    """The botocore client of this process, built once, directly from the session: no boto3 resource layer."""
     import botocore.session
     from botocore.config import Config
     from botocore.handlers import add_retry_headers
     from botocore.loaders import Loader
 
     class OneService(Loader):  # type: ignore[misc]
-        """Knows that there is a DynamoDB without a walk through four hundred folders, and has no endpoint rules for it.
+        """Lists DynamoDB as the only service, without searching four hundred folders, and has no endpoint rules.
 
-        Without rules botocore takes the region's endpoint, or the one that is set, once; with them it asks at every call.
+        Without endpoint rules botocore resolves the endpoint once; with them it resolves it at every call.
         """
 
         def list_available_services(self, type_name: str) -> list[str]:
@@ -59,29 +59,29 @@ def client() -> Any:
     config = Config(
         connect_timeout=1,
         read_timeout=3,
-        # Not botocore's own retries: they would count twice what took effect without an answer. `_call` knows better.
+        # No retries by botocore: they would repeat a counter update that took effect before a timeout. `_call` retries instead.
         retries={"total_max_attempts": 1, "mode": "standard"},
-        # A third of a call's time (docs/performance.md): DynamoDB checks the same, and a name of ours is built faster.
+        # Takes a third of a call's time (docs/performance.md), and DynamoDB validates too. A fixed user agent is built faster.
         parameter_validation=False,
         user_agent="identity-os",
     )
     session = botocore.session.get_session()
     session.register_component("data_loader", OneService())
-    made = session.create_client("dynamodb", config=config)
-    host = urlsplit(made.meta.endpoint_url).netloc.rpartition("@")[2]
+    new_client = session.create_client("dynamodb", config=config)
+    host = urlsplit(new_client.meta.endpoint_url).netloc.rpartition("@")[2]
 
-    def name_host(request: Any, **_: Any) -> None:
+    def set_host(request: Any, **_: Any) -> None:
         request.headers["Host"] = host
 
-    # Else the signature takes the host out of the URL, twice.
-    made.meta.events.register("before-sign.dynamodb", name_host)
-    # Two signed headers that count botocore's retries: it has none.
-    made.meta.events.unregister("request-created", add_retry_headers)
-    return made
+    # Without this header the signer parses the URL for the host, twice.
+    new_client.meta.events.register("before-sign.dynamodb", set_host)
+    # Two signed headers that count botocore's retries, which are off.
+    new_client.meta.events.unregister("request-created", add_retry_headers)
+    return new_client
 
 
 def to_dynamo(values: Mapping[str, Any]) -> Item:
-    """Strings and integers in DynamoDB's own notation. None is left out."""
+    """An item in DynamoDB's wire format. None values are omitted."""
     return {
         name: {"N": str(value)} if isinstance(value, int) else {"S": value}
         for name, value in values.items()
@@ -94,10 +94,10 @@ def from_dynamo(item: Mapping[str, Any]) -> Item:
     return {name: int(value["N"]) if "N" in value else value["S"] for name, value in item.items()}
 
 
-#: How often a call is sent at the most.
-_SENDINGS = 3
-#: DynamoDB's refusals: nothing was done, so anything may be sent again.
-_REFUSALS = {
+#: Most attempts of one call.
+_ATTEMPTS = 3
+#: Errors by which DynamoDB rejects a call without doing anything, so that every call may be retried.
+_REJECTED = {
     "ProvisionedThroughputExceededException",
     "RequestLimitExceeded",
     "ThrottlingException",
@@ -107,31 +107,31 @@ _REFUSALS = {
 
 
 def _call(operation: str, *, repeatable: bool = True, **arguments: Any) -> Any:
-    """One call. What got no answer is sent again only if it is `repeatable`: if doing it twice is doing it once."""
-    unanswered = False
-    for sending in range(1, _SENDINGS + 1):
+    """One call with retries. After a timeout it is retried only if it is `repeatable`, that is, idempotent."""
+    timed_out = False
+    for attempt in range(1, _ATTEMPTS + 1):
         try:
             return getattr(client(), operation)(**arguments)
         except ClientError as error:
             code = error.response["Error"]["Code"]
             if code == "ConditionalCheckFailedException":
-                found = error.response.get("Item")
-                raise Conflict([from_dynamo(found) if found else None], unanswered) from None
+                item = error.response.get("Item")
+                raise Conflict([from_dynamo(item) if item else None], timed_out) from None
             if code == "TransactionCanceledException":
-                _raise_cancelled(error, unanswered)
-            refused = code in _REFUSALS or _throttled(error)
-            broken = error.response["ResponseMetadata"].get("HTTPStatusCode", 0) >= 500
-            if sending == _SENDINGS or not (refused or (broken and repeatable)):
+                _raise_cancelled(error, timed_out)
+            rejected = code in _REJECTED or _throttled(error)
+            server_error = error.response["ResponseMetadata"].get("HTTPStatusCode", 0) >= 500
+            if attempt == _ATTEMPTS or not (rejected or (server_error and repeatable)):
                 raise StoreUnavailable(code) from error
-            unanswered |= not refused
-        except (EndpointConnectionError, ConnectTimeoutError) as error:  # it never got there
-            if sending == _SENDINGS:
+            timed_out |= not rejected
+        except (EndpointConnectionError, ConnectTimeoutError) as error:  # the request was never sent
+            if attempt == _ATTEMPTS:
                 raise StoreUnavailable(type(error).__name__) from error
         except BotoCoreError as error:
-            if sending == _SENDINGS or not repeatable:
+            if attempt == _ATTEMPTS or not repeatable:
                 raise StoreUnavailable(type(error).__name__) from error
-            unanswered = True
-        retry.pause(sending)
+            timed_out = True
+        retry.pause(attempt)
     raise AssertionError("unreachable")
 
 
@@ -144,17 +144,17 @@ def _throttled(error: ClientError) -> bool:
     return any(reason.get("Code") in ("ThrottlingError", "ProvisionedThroughputExceeded") for reason in _reasons(error))
 
 
-def _raise_cancelled(error: ClientError, unanswered: bool) -> None:
-    # Conditions that failed and collisions with another transaction both mean: somebody else was first.
+def _raise_cancelled(error: ClientError, timed_out: bool) -> None:
+    # Failed conditions and collisions with another transaction both mean that another writer was first.
     reasons = _reasons(error)
-    lost = {"None", "ConditionalCheckFailed", "TransactionConflict", "DuplicateItem"}
-    if reasons and all(reason.get("Code") in lost for reason in reasons):
+    conflicts = {"None", "ConditionalCheckFailed", "TransactionConflict", "DuplicateItem"}
+    if reasons and all(reason.get("Code") in conflicts for reason in reasons):
         items = [from_dynamo(r["Item"]) if r.get("Item") else None for r in reasons]
-        raise Conflict(items, unanswered) from None
+        raise Conflict(items, timed_out) from None
 
 
 def get(key: Mapping[str, str], attributes: Iterable[str] = ()) -> Item | None:
-    """The item, read strongly consistent; None when there is none. `attributes` limits what is sent."""
+    """The item, with a strongly consistent read; None when there is none. `attributes` limits what is returned."""
     arguments: dict[str, Any] = {"TableName": settings().table, "Key": to_dynamo(key), "ConsistentRead": True}
     arguments |= _projection(attributes)
     item = _call("get_item", **arguments).get("Item")
@@ -162,15 +162,15 @@ def get(key: Mapping[str, str], attributes: Iterable[str] = ()) -> Item | None:
 
 
 def get_many(keys: list[dict[str, str]], attributes: Iterable[str] = ()) -> list[Item]:
-    """The items that exist among at most 100 keys, in no order, strongly consistent."""
+    """The existing items among at most 100 keys, in no order, with strongly consistent reads."""
     table = settings().table
-    found: list[Item] = []
+    items: list[Item] = []
     request: Any = {"Keys": [to_dynamo(key) for key in keys], "ConsistentRead": True} | _projection(attributes)
     while request.get("Keys"):
-        answer = _call("batch_get_item", RequestItems={table: request})
-        found += map(from_dynamo, answer["Responses"].get(table, []))
-        request = answer.get("UnprocessedKeys", {}).get(table, {})
-    return found
+        response = _call("batch_get_item", RequestItems={table: request})
+        items += map(from_dynamo, response["Responses"].get(table, []))
+        request = response.get("UnprocessedKeys", {}).get(table, {})
+    return items
 
 
 def _projection(attributes: Iterable[str]) -> dict[str, Any]:
@@ -179,7 +179,7 @@ def _projection(attributes: Iterable[str]) -> dict[str, Any]:
 
 
 def query(condition: str, values: Mapping[str, Any], **options: Any) -> Iterator[Item]:
-    """Items of one partition in key order, page after page, as far as the caller reads."""
+    """Items of one partition in key order; further pages are fetched while the caller iterates."""
     arguments = {
         "TableName": settings().table,
         "KeyConditionExpression": condition,
@@ -199,18 +199,18 @@ def _pages(operation: str, arguments: dict[str, Any]) -> Iterator[Item]:
 
 
 def scan(attributes: Iterable[str]) -> Iterator[Item]:
-    """Every item of the table, those of one partition together; for repairs, never on a request's path."""
+    """Every item of the table, grouped by partition. For repairs only, never in a request."""
     return _pages("scan", {"TableName": settings().table} | _projection(attributes))
 
 
 def groups_of(size: int, items: Iterator[Item]) -> Iterator[list[Item]]:
-    """The items in lists of `size`, the last one shorter."""
+    """The items in lists of `size`; the last one may be shorter."""
     while group := list(islice(items, size)):
         yield group
 
 
 def delete_many(keys: list[dict[str, str]]) -> None:
-    """Remove at most 25 items, whether they exist or not; in no order, and not all or nothing."""
+    """Delete at most 25 items, whether they exist or not; in no order and not atomic."""
     request: Any = [{"DeleteRequest": {"Key": to_dynamo(key)}} for key in keys]
     for attempt in range(retry.TRIES):
         request = _call("batch_write_item", RequestItems={settings().table: request})["UnprocessedItems"].get(settings().table)
@@ -221,9 +221,9 @@ def delete_many(keys: list[dict[str, str]]) -> None:
 
 
 def write(operation: Mapping[str, Any], *, repeatable: bool = True) -> Item:
-    """One write, as `put`, `update` or `delete` below made it; the item's new values if it asked for them.
+    """One write, built by `put`, `update` or `delete` below. Returns the item's new values if the operation asks for them.
 
-    What adds to a number is not `repeatable`: without an answer it is not sent again, and may have taken effect.
+    A write that adds to a number is not `repeatable`: it is not retried after a timeout, and may have taken effect.
     """
     ((kind, arguments),) = operation.items()
     call = {"Put": "put_item", "Update": "update_item", "Delete": "delete_item"}[kind]
@@ -231,18 +231,18 @@ def write(operation: Mapping[str, Any], *, repeatable: bool = True) -> Item:
 
 
 def write_all(operations: list[dict[str, Any]]) -> None:
-    """All of the writes or none of them. Conflict when a condition fails or another transaction is at work."""
-    # Under one token DynamoDB does it once, however often it is sent.
+    """All of the writes or none, in one transaction. Conflict when a condition fails or another transaction interferes."""
+    # With the same token DynamoDB executes the transaction once, however often it is sent.
     _call("transact_write_items", TransactItems=operations, ClientRequestToken=secrets.token_hex(16))
 
 
 def put(item: Mapping[str, Any], condition: str = "", values: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """The operation that stores an item whole."""
+    """The operation that stores a whole item."""
     return {"Put": {"TableName": settings().table, "Item": to_dynamo(item)} | _condition(condition, values)}
 
 
 def delete(key: Mapping[str, str], condition: str = "", values: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """The operation that removes an item."""
+    """The operation that deletes an item."""
     return {"Delete": {"TableName": settings().table, "Key": to_dynamo(key)} | _condition(condition, values)}
 
 
@@ -255,7 +255,7 @@ def update(
     names: Mapping[str, str] | None = None,
     returning: bool = False,
 ) -> dict[str, Any]:
-    """The operation that changes an item in place; `returning` asks for all its new values (outside transactions)."""
+    """The operation that updates an item; `returning` asks for all its new values (not in transactions)."""
     arguments: dict[str, Any] = {
         "TableName": settings().table,
         "Key": to_dynamo(key),

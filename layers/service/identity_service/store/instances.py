@@ -1,10 +1,11 @@
-"""Instance heads: one item that says where an instance stands.
+"""Instance heads: one item with the current state of an instance.
 
     ACCOUNT#a#INST#i / HEAD   name, description, state (canonical JSON), version, seq, drift counters, digest, summary
 
-`version` goes up with every write and is the condition of the next one. `seq` counts the observations ever processed, `drifts`
-the drift events; both are dense and never reset, so that pages are key ranges. The indexes by_created and by_name hold keys
-alone: a cycle does not touch them, and a page reads its heads strongly consistent, so that a deleted instance is gone at once.
+Every write increments `version` and is conditional on the version that was read. `seq` counts the observations ever processed,
+`drifts` the drift events; both have no gaps and are never reset, so that pages are key ranges. The indexes by_created and
+by_name hold only keys: a cycle does not write to them, and a page reads its heads strongly consistent, so that a deleted
+instance disappears at once.
 """
 
 import secrets
@@ -17,7 +18,7 @@ from identity_engine import State, edge, encode, restore
 from identity_service.clock import iso
 from identity_service.store import dynamodb, retry
 from identity_service.store.accounts import account_key
-from identity_service.store.audit_trail import TrailPosition, event_record
+from identity_service.store.audit_trail import TrailPosition, put_event
 from identity_service.store.dynamodb import Item
 from identity_service.store.idempotency import IdempotencyRecord
 
@@ -25,12 +26,12 @@ _SUMMARY = ("id", "name", "description", "created_at", "seq", "energy_level")
 
 
 class LimitReached(Exception):
-    """The account has all the instances that its plan allows."""
+    """The account has as many instances as its plan allows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """An instance as stored. `drifts` counts its drift events, `drift_levels` those at D1, D2, D3."""
+    """A stored instance. `drifts` counts its drift events, `drift_levels` those of level D1, D2, D3."""
 
     account_id: str
     id: str
@@ -45,17 +46,17 @@ class Head:
     seq: int = 0
     drifts: int = 0
     drift_levels: tuple[int, int, int] = (0, 0, 0)
-    #: Names the write that made this version, so that a writer who got no answer can tell whether it was his own.
+    #: Id of the commit that wrote this version, so that a writer whose commit timed out can tell whether it took effect.
     commit: str = ""
-    #: The month (as `usage` names it) of the last cycle, and the cycles in it: what the account's count must add up to.
+    #: The month (as `usage` names it) of the last cycle, and its cycles; `reconcile` compares them with the account's count.
     month: str = ""
     month_cycles: int = 0
-    #: Records of its audit trail.
+    #: Number of records in the audit trail.
     records: int = 1
 
     @property
     def state(self) -> State:
-        """The engine's state, decoded anew at each call."""
+        """The engine's state, decoded at each access."""
         return restore(from_json(self.encoded))
 
     def partition(self) -> str:
@@ -63,12 +64,12 @@ class Head:
         return partition(self.account_id, self.id)
 
     def trail_position(self) -> TrailPosition:
-        """Where the next record of its audit trail goes."""
+        """The position of the next audit record."""
         return TrailPosition(self.partition(), self.id, self.records + 1, self.digest, self.seq)
 
 
 def partition(account_id: str, instance_id: str) -> str:
-    """Partition key of an instance's items; it carries the account."""
+    """Partition key of an instance's items; it contains the account id."""
     return f"ACCOUNT#{account_id}#INST#{instance_id}"
 
 
@@ -127,7 +128,7 @@ def _head(item: Item) -> Head:
 
 
 def put_head(head: Head, state: State, after: int) -> dict[str, Any]:
-    """The operation that stores `head`, if the stored one still has version `after` (0: none is stored)."""
+    """The operation that stores `head`, conditional on the stored version being `after` (0: there is none yet)."""
     if not after:
         return dynamodb.put(_item(head, state), "attribute_not_exists(PK)")
     return dynamodb.put(_item(head, state), "version = :after", {":after": after})
@@ -137,7 +138,7 @@ def new(account_id: str, name: str, description: str, state: State, moment: floa
     """The head of an instance that is not stored yet."""
     encoded, stamp = encode(state), iso(moment)
     instance_id = f"inst_{secrets.token_hex(8)}"
-    _, digest = event_record(TrailPosition(partition(account_id, instance_id), instance_id), "created", encoded, stamp)
+    _, digest = put_event(TrailPosition(partition(account_id, instance_id), instance_id), "created", encoded, stamp)
     return Head(account_id, instance_id, name, description, stamp, stamp, f"{moment:017.6f}", encoded, digest)
 
 
@@ -146,37 +147,38 @@ def create(
     state: State,
     limit: int | None,
     idempotency: IdempotencyRecord | None = None,
-    answer: bytes = b"",
+    body: bytes = b"",
     status: int = 0,
 ) -> None:
-    """Store a new instance, counted against `limit`, with the `answer` under its `idempotency`, in one transaction.
+    """Store a new instance, count it against `limit` and store the response for its `idempotency`, in one transaction.
 
-    LimitReached when there is no room, Replayed when the idempotency was answered before, OutcomeUnknown when nobody can tell.
+    LimitReached when the account is at its limit, Replayed when the key has a stored response, OutcomeUnknown after a timeout
+    when reading back fails too.
     """
-    grow = dynamodb.update(
+    increment = dynamodb.update(
         account_key(head.account_id),
         "ADD instance_count :one",
         {":one": 1} if limit is None else {":one": 1, ":limit": limit},
         condition="attribute_exists(PK)" if limit is None else "instance_count < :limit",
     )
-    born, _ = event_record(TrailPosition(head.partition(), head.id), "created", head.encoded, head.created_at)
-    operations = [put_head(head, state, after=0), born, grow]
+    created, _ = put_event(TrailPosition(head.partition(), head.id), "created", head.encoded, head.created_at)
+    operations = [put_head(head, state, after=0), created, increment]
     if idempotency:
-        operations.append(idempotency.put(status, answer))
+        operations.append(idempotency.put(status, body))
     uncertain = False
     for attempt in range(retry.TRIES):
         try:
             dynamodb.write_all(operations)
             return
         except dynamodb.Conflict as conflict:
-            if (uncertain or conflict.sent_again) and get(head.account_id, head.id):
+            if (uncertain or conflict.after_timeout) and get(head.account_id, head.id):
                 return
             if idempotency:
-                idempotency.raise_if_answered(conflict.items[3])
+                idempotency.raise_if_replayed(conflict.items[3])
             if limit is not None and (conflict.items[2] or {}).get("instance_count", 0) >= limit:
                 raise LimitReached from None
         except dynamodb.StoreUnavailable as error:
-            # The id is this instance's alone: if it is there, it was this write. If not, sending it again is the same write.
+            # The id is unique: if the instance exists, this write took effect. If not, retrying repeats the same write.
             try:
                 if get(head.account_id, head.id):
                     return
@@ -190,24 +192,24 @@ def create(
 
 
 def get(account_id: str, instance_id: str, idempotency: IdempotencyRecord | None = None) -> Head | None:
-    """The head, strongly consistent; None when this account has no such instance. Replayed when there is a stored answer."""
+    """The head, strongly consistent; None when the account has no such instance. Replayed when a response is stored."""
     key = head_key(account_id, instance_id)
     if idempotency is None:
         item = dynamodb.get(key)
     else:
-        found = {item["SK"]: item for item in dynamodb.get_many([key, idempotency.item_key()])}
-        idempotency.raise_if_answered(found.get(idempotency.item_key()["SK"]))
-        item = found.get("HEAD")
+        items = {item["SK"]: item for item in dynamodb.get_many([key, idempotency.item_key()])}
+        idempotency.raise_if_replayed(items.get(idempotency.item_key()["SK"]))
+        item = items.get("HEAD")
     return _head(item) if item else None
 
 
 def count(account_id: str) -> int:
-    """How many instances the account has."""
+    """The number of the account's instances."""
     return int((dynamodb.get(account_key(account_id), ["instance_count"]) or {}).get("instance_count", 0))
 
 
 def page(account_id: str, *, sort: str, descending: bool, offset: int, limit: int) -> list[Item]:
-    """Summaries of one page, sorted by "created_at" or "name"."""
+    """Summaries of one page of instances, sorted by "created_at" or "name"."""
     index = "by_name" if sort == "name" else "by_created"
     entries = dynamodb.query(
         "account = :account",
@@ -222,36 +224,36 @@ def page(account_id: str, *, sort: str, descending: bool, offset: int, limit: in
             keys.append({"PK": entry["PK"], "SK": entry["SK"]})
         if len(keys) == limit:
             break
-    found = {item["id"]: item for item in dynamodb.get_many(keys, _SUMMARY)} if keys else {}
+    summaries = {item["id"]: item for item in dynamodb.get_many(keys, _SUMMARY)} if keys else {}
     ids = (key["PK"].rpartition("#")[2] for key in keys)
-    return [found[instance_id] for instance_id in ids if instance_id in found]
+    return [summaries[instance_id] for instance_id in ids if instance_id in summaries]
 
 
 def remove(account_id: str, instance_id: str) -> bool:
-    """Remove the head and its place in the counts, together; False when there is no such instance.
+    """Delete the head and decrement the instance count in one transaction; False when there is no such instance.
 
-    What else the partition holds is unreachable from then on; the purge, woken by the table's stream, removes it. The cycles of
-    the month stay with the account.
+    The other items of the partition are unreachable from then on; the purge, triggered by the table's stream, deletes them. The
+    cycles of the month stay counted in the account.
     """
     uncertain = False
     for attempt in range(retry.TRIES):
         head = dynamodb.get(head_key(account_id, instance_id), ("version", "month", "month_cycles"))
         if head is None:
             return uncertain
-        gone = dynamodb.delete(head_key(account_id, instance_id), "version = :version", {":version": head["version"]})
-        change: dict[str, Any] = {":less": -1}
+        delete_head = dynamodb.delete(head_key(account_id, instance_id), "version = :version", {":version": head["version"]})
+        values: dict[str, Any] = {":less": -1}
         expression, names = "ADD instance_count :less", {}
         if head["month_cycles"]:
-            change[":cycles"] = head["month_cycles"]
+            values[":cycles"] = head["month_cycles"]
             expression, names = expression + ", #gone :cycles", {"#gone": gone_cycles(head["month"])}
-        shrink = dynamodb.update(account_key(account_id), expression, change, names=names)
+        decrement = dynamodb.update(account_key(account_id), expression, values, names=names)
         try:
-            dynamodb.write_all([gone, shrink])
+            dynamodb.write_all([delete_head, decrement])
             return True
         except dynamodb.Conflict as conflict:
-            uncertain |= conflict.sent_again
+            uncertain |= conflict.after_timeout
         except dynamodb.StoreUnavailable as error:
-            # The next look finds it gone, or it is tried again under the same condition: it goes once.
+            # The next attempt finds the head deleted, or retries under the same condition: the count is decremented once.
             if uncertain:
                 raise dynamodb.OutcomeUnknown(str(error)) from error
             uncertain = True
@@ -260,14 +262,14 @@ def remove(account_id: str, instance_id: str) -> bool:
 
 
 def gone_cycles(month: str) -> str:
-    """Name of the account's attribute that counts a month's cycles of deleted instances."""
+    """Name of the account attribute that counts a month's cycles of deleted instances."""
     return f"gone_{month}"
 
 
 def cycles_of(account_id: str, month: str) -> int:
-    """Cycles of a month (as `usage` names it) that were committed: those of every instance, and of those that are gone.
+    """The committed cycles of a month (as `usage` names it), of existing and deleted instances.
 
-    Instances first: one that is deleted meanwhile is counted twice rather than not at all.
+    Reads the instances before the account: an instance deleted meanwhile is counted twice rather than not at all.
     """
     entries = dynamodb.query("account = :account", {":account": account_id}, IndexName="by_created")
     committed = 0

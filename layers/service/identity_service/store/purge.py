@@ -1,4 +1,4 @@
-"""The purge: removes the items that a deleted instance left behind, in bounded steps."""
+"""The purge: deletes the remaining items of deleted instances, in bounded steps."""
 
 from collections.abc import Callable, Iterator
 from typing import Final
@@ -6,23 +6,23 @@ from typing import Final
 from identity_service.store import dynamodb
 from identity_service.store.dynamodb import groups_of
 
-#: Keys that one call of DynamoDB deletes at the most.
-_DELETED_AT_ONCE: Final = 25
-#: Reads of a partition must miss nothing, and need the keys alone.
+#: Most keys that one BatchWriteItem call can delete.
+_BATCH: Final = 25
+#: The query must not miss an item, and needs only the keys.
 _KEYS_ONLY: Final = {"ProjectionExpression": "PK, SK", "ConsistentRead": True}
 
 
 class Interrupted(Exception):
-    """The purge stopped before it was done; the argument counts the items that it removed."""
+    """The purge stopped before it was complete; the argument is the number of items that it deleted."""
 
 
 def purge(partition_key: str, may_continue: Callable[[], bool] = lambda: True) -> int:
-    """Remove all items of a deleted instance, a few at a time; answers how many it removed.
+    """Delete all items of a deleted instance in batches; returns how many it deleted.
 
-    Interrupted when `may_continue` answers False; the next call removes the rest. ValueError when the instance exists.
+    Interrupted when `may_continue` returns False; the next call deletes the rest. ValueError when the instance exists.
     """
     removed = 0
-    for keys in groups_of(_DELETED_AT_ONCE, dynamodb.query("PK = :pk", {":pk": partition_key}, **_KEYS_ONLY)):
+    for keys in groups_of(_BATCH, dynamodb.query("PK = :pk", {":pk": partition_key}, **_KEYS_ONLY)):
         if {"PK": partition_key, "SK": "HEAD"} in keys:
             raise ValueError("the instance still exists")
         if not may_continue():
@@ -33,7 +33,7 @@ def purge(partition_key: str, may_continue: Callable[[], bool] = lambda: True) -
 
 
 def orphans() -> Iterator[str]:
-    """Partitions of deleted instances that still hold items. Reads the whole table."""
+    """Partition keys of deleted instances that still have items. Scans the whole table."""
     last = ""
     for item in dynamodb.scan(("PK",)):
         key = item["PK"]

@@ -1,8 +1,9 @@
-"""Finds cycles that were reserved and never processed, because whoever reserved them died, and gives them back.
+"""Finds cycles that were reserved and never processed, because the process crashed in between, and releases them.
 
-What an account ever reserved in a month is compared with what its instances committed and what was given back. Requests under
-way must be over before the second look: those that began after the first one make the difference smaller, never larger. So what
-is given back was lost for certain; what an account under load is still owed is found when it rests.
+Compares the cycles that an account reserved in a month with those that its instances committed and those that were released.
+The account is read twice, and requests in flight at the first read must have ended before the second one. Requests that start
+after the first read can only reduce the difference, so released cycles were certainly lost. Lost cycles of a busy account may
+stay undetected until its load is low.
 """
 
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from identity_service.store.usage import Windows
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """An account's cycles of the month: reserved, committed, and lost in between for certain."""
+    """An account's cycles of the month: reserved, committed, and certainly lost."""
 
     account_id: str
     reserved: usage.Reserved
@@ -22,20 +23,20 @@ class Finding:
     lost: int
 
 
-def find(account_ids: list[str], at: Windows, wait: Callable[[], None]) -> list[Finding]:
-    """One finding for each account. `wait` returns when no request that was under way can be any more."""
-    before = {account_id: usage.reserved(account_id, at) for account_id in account_ids}
+def find(account_ids: list[str], windows: Windows, wait: Callable[[], None]) -> list[Finding]:
+    """One finding for each account. `wait` must return only after all requests in flight have ended."""
+    before = {account_id: usage.reserved(account_id, windows) for account_id in account_ids}
     wait()
-    return [_finding(account_id, at, before[account_id]) for account_id in account_ids]
+    return [_finding(account_id, windows, before[account_id]) for account_id in account_ids]
 
 
-def _finding(account_id: str, at: Windows, before: usage.Reserved) -> Finding:
-    processed = instances.cycles_of(account_id, at.month)
-    now = usage.reserved(account_id, at)
-    lost = before.counted + before.given - processed - now.given
+def _finding(account_id: str, windows: Windows, before: usage.Reserved) -> Finding:
+    processed = instances.cycles_of(account_id, windows.month)
+    now = usage.reserved(account_id, windows)
+    lost = before.counted + before.released - processed - now.released
     return Finding(account_id, now, processed, max(lost, 0))
 
 
-def repair(finding: Finding, at: Windows) -> None:
-    """Give back what a finding says was lost. Conflict when something was given back since: find again."""
-    usage.release(finding.account_id, at, finding.lost, finding.reserved.given)
+def repair(finding: Finding, windows: Windows) -> None:
+    """Release the lost cycles of a finding. Conflict when cycles were released since: call `find` again."""
+    usage.release(finding.account_id, windows, finding.lost, finding.reserved.released)

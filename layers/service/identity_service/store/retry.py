@@ -1,4 +1,4 @@
-"""How lost races are tried again: a bounded number of times, with jitter so that the losers do not meet once more."""
+"""Retries: a bounded number of attempts, with exponential backoff and jitter so that competing writers spread out."""
 
 import random
 import time
@@ -9,5 +9,5 @@ _LONGEST: Final = 0.04
 
 
 def pause(attempt: int) -> None:
-    """Sleep up to 5 ms, doubling with each attempt (from 0), 40 ms at the most."""
+    """Sleep a random time up to 5 ms, doubled with each attempt (from 0), 40 ms at most."""
     time.sleep(random.uniform(0, min(0.005 * 2**attempt, _LONGEST)))  # noqa: S311 - jitter, not a secret

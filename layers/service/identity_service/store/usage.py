@@ -1,9 +1,9 @@
-"""The exact count behind the limits: requests of the minute and cycles of the month, in one item of the account.
+"""The exact counters behind the limits: requests in the minute and cycles in the month, in one item per account.
 
-    ACCOUNT#a / USAGE     m<minute since the epoch>: requests     c<YYYYMM>: cycles     g<YYYYMM>: cycles given back
+    ACCOUNT#a / USAGE     m<minute since the epoch>: requests     c<YYYYMM>: cycles     g<YYYYMM>: released cycles
 
-Each window is an attribute of its own, so that one conditional UpdateItem counts both, even when a window has just begun.
-Attributes of past windows are swept once there are more than a few, so the item stays small.
+Each window is a separate attribute, so that one conditional UpdateItem counts both, even when a window has just begun.
+Attributes of past minutes are removed once there are 16 of them, so the item stays small.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ _SWEEP_AT = 16
 
 @dataclass(frozen=True, slots=True)
 class Windows:
-    """The minute and the month of one moment, and when they end (epoch seconds)."""
+    """The minute and the month of a time, as attribute names, and when they end (epoch seconds)."""
 
     minute: str
     minute_ends: int
@@ -27,14 +27,14 @@ class Windows:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Requests counted in the minute and cycles in the month."""
+    """Requests counted in the minute and cycles counted in the month."""
 
     requests: int
     cycles: int
 
 
 class OverLimit(Exception):
-    """Nothing was counted. `counts` is what stood in the way."""
+    """A limit is reached and nothing was counted. `counts` holds the current counts."""
 
     def __init__(self, counts: Counts) -> None:
         super().__init__("over the limit")
@@ -53,8 +53,8 @@ def _windows(minute: int) -> Windows:
     return Windows(f"m{minute}", (minute + 1) * 60, f"c{day:%Y%m}", int(following.timestamp()))
 
 
-def count(account_id: str, at: Windows, cycles: int, per_minute: int, per_month: int) -> Counts:
-    """Count one request and `cycles` cycles if both limits allow; OverLimit, and nothing counted, if not."""
+def count(account_id: str, windows: Windows, cycles: int, per_minute: int, per_month: int) -> Counts:
+    """Count one request and `cycles` cycles if both limits allow it; otherwise count nothing and raise OverLimit."""
     key = {"PK": f"ACCOUNT#{account_id}", "SK": "USAGE"}
     condition = "(attribute_not_exists(#m) OR #m < :limit)"
     values = {":one": 1, ":n": cycles, ":limit": per_minute}
@@ -62,57 +62,57 @@ def count(account_id: str, at: Windows, cycles: int, per_minute: int, per_month:
         room = per_month - cycles
         values[":room"] = room
         condition += " AND (attribute_not_exists(#c) OR #c <= :room)" if room >= 0 else " AND #c <= :room"
-    names = {"#m": at.minute, "#c": at.month}
+    names = {"#m": windows.minute, "#c": windows.month}
     try:
         operation = dynamodb.update(key, "ADD #m :one, #c :n", values, condition=condition, names=names, returning=True)
         item = dynamodb.write(operation, repeatable=False)
     except dynamodb.Conflict as conflict:
-        raise OverLimit(_counts(conflict.items[0] or {}, at)) from None
-    _sweep(key, item, at)
-    return _counts(item, at)
+        raise OverLimit(_counts(conflict.items[0] or {}, windows)) from None
+    _sweep(key, item, windows)
+    return _counts(item, windows)
 
 
-def release(account_id: str, at: Windows, cycles: int, given: int | None = None) -> None:
-    """Return cycles that were reserved and not committed, to the month they were taken from.
+def release(account_id: str, windows: Windows, cycles: int, released: int | None = None) -> None:
+    """Return reserved cycles that were not committed to the month they were counted in.
 
-    With `given`, only if as many were given back before; Conflict if not.
+    With `released`, conditional on that many having been released before; Conflict otherwise.
     """
     key = {"PK": f"ACCOUNT#{account_id}", "SK": "USAGE"}
     values = {":less": -cycles, ":more": cycles}
     condition = ""
-    if given:
-        values[":given"] = given
-        condition = "#g = :given"
-    elif given is not None:
+    if released:
+        values[":released"] = released
+        condition = "#g = :released"
+    elif released is not None:
         condition = "attribute_not_exists(#g)"
-    names = {"#c": at.month, "#g": _given(at)}
+    names = {"#c": windows.month, "#g": _released_attribute(windows)}
     dynamodb.write(dynamodb.update(key, "ADD #c :less, #g :more", values, condition=condition, names=names), repeatable=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Reserved:
-    """Cycles of a month that are counted, and those that were counted and given back."""
+    """Cycles of a month: `counted` without the released ones, and `released`."""
 
     counted: int
-    given: int
+    released: int
 
 
-def reserved(account_id: str, at: Windows) -> Reserved:
-    """What was ever reserved in the month is the sum of the two: it never goes down."""
+def reserved(account_id: str, windows: Windows) -> Reserved:
+    """The account's reserved cycles. The sum of both numbers is everything ever reserved: it never decreases."""
     item = dynamodb.get({"PK": f"ACCOUNT#{account_id}", "SK": "USAGE"}) or {}
-    return Reserved(item.get(at.month, 0), item.get(_given(at), 0))
+    return Reserved(item.get(windows.month, 0), item.get(_released_attribute(windows), 0))
 
 
-def _given(at: Windows) -> str:
-    return f"g{at.month[1:]}"
+def _released_attribute(windows: Windows) -> str:
+    return f"g{windows.month[1:]}"
 
 
-def _counts(item: dynamodb.Item, at: Windows) -> Counts:
-    return Counts(item.get(at.minute, 0), item.get(at.month, 0))
+def _counts(item: dynamodb.Item, windows: Windows) -> Counts:
+    return Counts(item.get(windows.minute, 0), item.get(windows.month, 0))
 
 
-def _sweep(key: dict[str, str], item: dynamodb.Item, at: Windows) -> None:
-    past = [name for name in item if name[0] == "m" and name < at.minute]
+def _sweep(key: dict[str, str], item: dynamodb.Item, windows: Windows) -> None:
+    past = [name for name in item if name[0] == "m" and name < windows.minute]
     if len(past) < _SWEEP_AT:
         return
     names = {f"#p{i}": name for i, name in enumerate(past)}
