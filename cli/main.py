@@ -6,6 +6,7 @@
     identity-os plans list                            identity-os plans check [--dry-run]
     identity-os usage check [ACCOUNT] [--dry-run]     identity-os purge
     identity-os export ACCOUNT INSTANCE [--to FILE]   identity-os verify FILE
+    identity-os reset ACCOUNT INSTANCE MODE           MODE: initial, last_stable, default, rebaseline
 
 `--stack` selects a deployed stack: its table, and its API Gateway keys and usage plans, which are kept in sync with the table.
 `--endpoint` selects another DynamoDB, such as DynamoDB Local, where there is no API Gateway. `verify` needs neither, only a
@@ -17,6 +18,7 @@ unchanged.
 """
 
 import argparse
+import json
 import os
 import sys
 import time
@@ -27,8 +29,11 @@ from typing import Any, BinaryIO
 from botocore.exceptions import BotoCoreError
 
 from cli import gateway
+from identity_engine import RESETS, canonical, snapshot_view
 from identity_service import audit
 from identity_service.clock import now
+from identity_service.cycles import reset_head
+from identity_service.errors import ApiError
 from identity_service.plans import PLANS
 from identity_service.settings import settings
 from identity_service.store import accounts, instances, purge, reconcile, usage
@@ -82,7 +87,7 @@ def _parser() -> argparse.ArgumentParser:
     stack = os.environ.get("IDENTITY_OS_STACK")
     parser.add_argument("--stack", metavar="NAME", default=stack, help="a deployed stack, such as identity-os-prod")
     parser.set_defaults(needs_table=True)
-    groups = parser.add_subparsers(required=True, metavar="accounts|keys|plans|usage|export|verify|purge")
+    groups = parser.add_subparsers(required=True, metavar="accounts|keys|plans|usage|reset|export|verify|purge")
 
     group = groups.add_parser("accounts", help="manage accounts").add_subparsers(required=True, metavar="COMMAND")
     create = group.add_parser("create", help="create an account")
@@ -139,6 +144,12 @@ def _parser() -> argparse.ArgumentParser:
     verify.add_argument("file")
     verify.add_argument("--digest", help="the last digest from a trusted record, to detect a completely forged file")
     verify.set_defaults(command=_verify, needs_table=False)
+
+    decide = groups.add_parser("reset", help="decide about an agent: reset it, or accept it as it is (rebaseline)")
+    decide.add_argument("account")
+    decide.add_argument("instance")
+    decide.add_argument("mode", choices=RESETS)
+    decide.set_defaults(command=_reset)
 
     groups.add_parser("purge", help="remove items of deleted instances that the automatic purge could not remove").set_defaults(
         command=_purge
@@ -276,6 +287,21 @@ def _export(options: argparse.Namespace) -> int:
         _write_export(head, file)
     partial.replace(target)
     print(f"{head.records} records, last digest {head.digest}", file=sys.stderr)
+    return 0
+
+
+def _reset(options: argparse.Namespace) -> int:
+    head = instances.get(options.account, options.instance)
+    if head is None:
+        return _fail(f"the account has no instance {options.instance}")
+    try:
+        state = reset_head(head, options.mode, lambda state: canonical(snapshot_view(state)).encode())
+    except ApiError as error:
+        return _fail(error.message)
+    snapshot = json.loads(state)
+    print(
+        f"{options.instance} reset to {options.mode}: stress {snapshot['stress_state']}, energy {snapshot['energy_level']:.2f}"
+    )
     return 0
 
 

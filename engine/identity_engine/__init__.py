@@ -47,6 +47,7 @@ from identity_engine.vocabulary import (
     RISK_POSTURES,
     RISKY,
     SAFE,
+    SEVERITIES,
     STRESS_STATES,
     STRESS_TOLERANCES,
 )
@@ -72,6 +73,7 @@ __all__ = [
     "RISKY",
     "RISK_POSTURES",
     "SAFE",
+    "SEVERITIES",
     "STRESS_STATES",
     "STRESS_TOLERANCES",
     "VERSIONS",

@@ -124,7 +124,7 @@ async def assess(request: Request, instance_id: str) -> Response:
 
 @app.post(f"{PATH}/reset", **operation("Reset the state", "ResetDone", ResetRequest, also=(404, 409), idempotent=True))
 async def reset(request: Request, instance_id: str) -> Response:
-    """Resets the agent to its initial state, its last stable state or a neutral state. The history stays."""
+    """What only people decide: back to birth, to a neutral or the last stable state, or `rebaseline`: the new normal."""
     body = await read_body(request, ResetRequest)
     idempotency = await idempotency_key(request, instance_id)
     mode = "last_stable" if body.mode == "lastSnapshot" else body.mode

@@ -18,13 +18,13 @@ MODES = ("ORDER", "STRESS_RESPONSE", "EXPLORATION", "ASSERTION")
 
 @pytest.fixture
 def story(pro):
-    """An instance with 12 records, including every kind."""
+    """An instance with 14 records, including every kind."""
     one = pro.new_instance(initial_config={"mode_strengths": {"ORDER": 0.5}, "energy_level": 0.7})
     for i in range(3):
         assert pro.process(one, MODES[i], 0.5 + i / 10, context={"tool": "grep", "n": i, "é": 1e-5}).status_code == 200
     batch = {"observations": [{"mode_target": MODES[i % 4], "signal_strength": 0.9} for i in range(7)]}
     assert pro.post(f"/instances/{one}/process/batch", json=batch).status_code == 200
-    for mode in ("last_stable", "initial", "default"):
+    for mode in ("last_stable", "initial", "default", "rebaseline"):
         assert pro.post(f"/instances/{one}/reset", json={"mode": mode}).status_code == 200
         assert pro.process(one).status_code == 200
     questions = pro.get("/test/questions").json()["data"]["questions"]
@@ -47,15 +47,16 @@ def test_every_request_has_one_record_in_order(pro, story):
     kinds = [row["kind"] for row in everything["data"]]
     observed = "observations"
     assert kinds == [
-        "created", *[observed] * 4, "last_stable", observed, "initial", observed, "default", observed, "retest",
+        "created", *[observed] * 4, "last_stable", observed, "initial", observed, "default", observed, "rebaseline",
+        observed, "retest",
     ]  # fmt: skip
-    assert [row["record"] for row in everything["data"]] == list(range(1, 13))
-    assert everything["pagination"] == {"limit": 100, "offset": 0, "total": 12, "has_more": False}
+    assert [row["record"] for row in everything["data"]] == list(range(1, 15))
+    assert everything["pagination"] == {"limit": 100, "offset": 0, "total": 14, "has_more": False}
     paged = [pro.get(f"/instances/{story}/audit?offset={n}&limit=5").json()["data"] for n in (0, 5, 10)]
     assert [row for page in paged for row in page] == everything["data"]
-    assert pro.get(f"/instances/{story}/audit?offset=12").json()["data"] == []
+    assert pro.get(f"/instances/{story}/audit?offset=14").json()["data"] == []
     assert pro.get(f"/instances/{story}/audit/verify").json()["data"] == {
-        "verified": True, "records": 12, "replayed": 12, "first_mismatch": None,
+        "verified": True, "records": 14, "replayed": 14, "first_mismatch": None,
     }  # fmt: skip
 
 
@@ -128,7 +129,7 @@ def test_dropped_duplicated_swapped_and_truncated_records_are_detected(pro, stor
     doubled = verdict([*lines[: number + 1], *lines[number:]])
     truncated = verdict(lines[:number])
     found = [(dropped, number), (doubled, number + 1), (truncated, number)]
-    if number < 12:
+    if number < 14:
         swapped = [*lines[:number], lines[number + 1], lines[number], *lines[number + 2 :]]
         found.append((verdict(swapped), number))
     for each, first in found:
@@ -222,7 +223,7 @@ def test_api_detects_a_changed_head_and_a_deleted_record(pro, story):
         store_client.update({"PK": partition, "SK": "HEAD"}, "SET #s = :s", {":s": calmer}, names={"#s": "state"})
     )
     first = pro.get(f"/instances/{story}/audit/verify").json()["data"]["first_mismatch"]
-    assert (first["record"], first["reason"]) == (12, "head")
+    assert (first["record"], first["reason"]) == (14, "head")
     store_client.write(store_client.delete({"PK": partition, "SK": "OBS#000000000003"}))
     first = pro.get(f"/instances/{story}/audit/verify").json()["data"]["first_mismatch"]
     assert (first["record"], first["reason"]) == (4, "out_of_place")
@@ -235,7 +236,7 @@ def test_export_and_verify_commands(pro, story, tmp_path, capsys, monkeypatch):
     digest = capsys.readouterr().err.split()[-1]
     monkeypatch.delenv("IDENTITY_OS_TABLE")
     assert main(["verify", str(file), "--digest", digest]) == 0
-    assert "12 records" in capsys.readouterr().out
+    assert "14 records" in capsys.readouterr().out
     assert [path.name for path in tmp_path.iterdir()] == ["trail.jsonl"]
 
     data = bytearray(file.read_bytes())

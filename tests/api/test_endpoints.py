@@ -134,7 +134,7 @@ def test_history_pages_over_batches_and_singles(pro):
         for offset in (0, 1, 2, 31, 40, 41, 500):
             assert seqs(limit=limit, offset=offset) == list(range(41, 0, -1))[offset : offset + limit]
     row = pro.get(f"/instances/{instance_id}/history", params={"limit": 1}).json()["data"][0]
-    assert set(row) == {"seq", "cycle", "mode_target", "signal_strength", "confidence", "context", "timestamp"}
+    assert set(row) == {"seq", "cycle", "mode_target", "signal_strength", "confidence", "severity", "context", "timestamp"}
 
 
 def test_a_batch_with_full_contexts_is_stored_whole(pro):
@@ -172,9 +172,10 @@ def test_timestamps_are_stored_in_utc(pro, stopped_clock):
 
 def test_drift_pages_and_filters(pro):
     instance_id = pro.new_instance()
-    calm = [{"mode_target": ("ORDER", "PERCEPTION")[i % 2], "signal_strength": 0.5} for i in range(60)]
+    calm = [{"mode_target": ("ORDER", "PERCEPTION")[i % 2], "signal_strength": 0.5} for i in range(120)]
     loud = [{"mode_target": ("EXPLORATION", "ASSERTION", "CONNECTION")[i % 3], "signal_strength": 0.95} for i in range(40)]
-    pro.post(f"/instances/{instance_id}/process/batch", json={"observations": calm + loud})
+    for part in (calm[:100], calm[100:] + loud):
+        assert pro.post(f"/instances/{instance_id}/process/batch", json={"observations": part}).status_code == 200
 
     def page(**query):
         response = pro.get(f"/instances/{instance_id}/drift", params=query).json()
@@ -295,3 +296,65 @@ def test_contract_explanation(pro):
     assert execute["because"] == "removed by stress HIGH: |stress_response| 0.63 >= 0.55"
     bad = pro.get(f"/instances/{instance_id}/contract", params={"explain": "perhaps"})
     assert bad.json()["details"] == {"field": "explain", "reason": "wrong_type"}
+
+
+def test_an_incident_is_HIGH_at_once_and_stands_in_history_and_audit(pro):
+    one = pro.new_instance()
+    body = {"mode_target": "STRESS_RESPONSE", "signal_strength": 0.4, "confidence": 0.5, "severity": "incident"}
+    contract = pro.post(f"/instances/{one}/process", json=body).json()["data"]["contract"]
+    assert contract["stress_state"] == "HIGH"
+    assert "execute" not in contract["allowed_actions"]
+    pro.process(one)
+    assert [row["severity"] for row in pro.get(f"/instances/{one}/history").json()["data"]] == ["normal", "incident"]
+    record = pro.get(f"/instances/{one}/audit").json()["data"][1]
+    assert record["observations"][0]["severity"] == "incident"
+    assert pro.get(f"/instances/{one}/audit/verify").json()["data"]["verified"] is True
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "reason"),
+    [
+        ({"severity": "incident"}, "severity", "unknown_value"),
+        ({"severity": "grave"}, "severity", "unknown_value"),
+        ({"severity": 1}, "severity", "wrong_type"),
+    ],
+)
+def test_a_severity_that_cannot_be_is_refused(pro, change, field, reason):
+    one = pro.new_instance()
+    body = {"mode_target": "ORDER", "signal_strength": 0.4} | change
+    refused = pro.post(f"/instances/{one}/process", json=body)
+    assert (refused.status_code, refused.json()["details"]) == (400, {"field": field, "reason": reason})
+    many = pro.post(f"/instances/{one}/process/batch", json={"observations": [body]})
+    assert many.json()["details"]["field"] == f"observations[0].{field}"
+
+
+def test_stress_at_birth_counts_and_negative_stress_is_refused(pro):
+    stressed = pro.new_instance(initial_config={"mode_strengths": {"STRESS_RESPONSE": 0.6}})
+    assert pro.get(f"/instances/{stressed}/contract").json()["data"]["stress_state"] == "HIGH"
+    config = {"mode_strengths": {"STRESS_RESPONSE": -0.1}}
+    refused = pro.post("/instances", json={"name": "Aria", "initial_config": config})
+    field = "initial_config.mode_strengths.STRESS_RESPONSE"
+    assert (refused.status_code, refused.json()["details"]) == (400, {"field": field, "reason": "out_of_range"})
+
+
+def test_a_takeover_is_held_until_somebody_rebaselines(pro):
+    one = pro.new_instance()
+
+    def report(modes, count, strength):
+        rows = [{"mode_target": modes[turn % len(modes)], "signal_strength": strength} for turn in range(count)]
+        return pro.post(f"/instances/{one}/process/batch", json={"observations": rows}).json()["data"]
+
+    foreign = ("EXPLORATION", "ASSERTION", "CONNECTION")
+    for _ in range(2):
+        report(("PERCEPTION", "ORDER"), 60, 0.5)
+    held = report(foreign, 60, 0.95)["contract"]
+    assert held["should_escalate"]
+    assert set(held["allowed_actions"]) == {"clarify", "stabilize", "defer", "withdraw"}
+    assert held["narrative_prompt"].startswith("Stop and hand over to a human")
+    answer = pro.post(f"/instances/{one}/reset", json={"mode": "rebaseline"}).json()["data"]
+    assert (answer["reset_to"], answer["cycle"]) == ("rebaseline", 180)
+    free = report(foreign, 60, 0.95)
+    assert len(free["contract"]["allowed_actions"]) == 12
+    rows = pro.get(f"/instances/{one}/drift?level=D3").json()["data"]
+    assert [row["rolled_back"] for row in rows][-3:] == [True] * 3
+    assert pro.get(f"/instances/{one}/audit/verify").json()["data"]["verified"] is True

@@ -170,7 +170,9 @@ class _Replay:
 
 
 def _observation(row: Any) -> Observation:
-    return Observation(MODE_CONSTANTS.index(row["mode_target"]), row["signal_strength"], row["confidence"])
+    # Records of engine 1.0.0 have no severity.
+    incident = row.get("severity", "normal") == "incident"
+    return Observation(MODE_CONSTANTS.index(row["mode_target"]), row["signal_strength"], row["confidence"], incident)
 
 
 def export(head: Head) -> Iterator[str]:

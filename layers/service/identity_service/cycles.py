@@ -162,7 +162,11 @@ def reset_instance(
     meter: Meter, instance_id: str, mode: str, render: Callable[[State], bytes], idempotency: IdempotencyRecord | None
 ) -> bytes:
     """Reset an instance; the history stays and records the reset. Returns the body that `render` builds from the new state."""
-    head = load_head(meter, instance_id, idempotency=idempotency)
+    return reset_head(load_head(meter, instance_id, idempotency=idempotency), mode, render, idempotency)
+
+
+def reset_head(head: Head, mode: str, render: Callable[[State], bytes], idempotency: IdempotencyRecord | None = None) -> bytes:
+    """Reset a loaded instance, for callers who have no meter. ApiError 404 when it was deleted meanwhile."""
     return _replace_state(head, lambda current: reset(current.state, mode), mode, render, idempotency)
 
 

@@ -5,7 +5,16 @@ Strict mode: "0.8" is not a number and 1 is not a boolean. Unknown fields are re
 
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from identity_engine import (
@@ -17,7 +26,9 @@ from identity_engine import (
     MODE_CONSTANTS,
     MODE_INDEX,
     PERSONA_BY_ID,
+    RESETS,
     RISK_POSTURES,
+    SEVERITIES,
     STRESS_TOLERANCES,
     VERSIONS,
     Observation,
@@ -100,6 +111,10 @@ class ObservationRequest(Request):
     mode_target: ModeName
     signal_strength: Unit
     confidence: Unit = 1.0
+    severity: Annotated[
+        _one_of(SEVERITIES),  # type: ignore[valid-type]
+        Field(description="incident: confirmed by a detector or a person. STRESS_RESPONSE alone; stress is HIGH at once."),
+    ] = "normal"
     context: Annotated[
         dict[str, Any], AfterValidator(_context), Field(description="Stored with the observation, not evaluated. At most 8 KB.")
     ] = Field(default_factory=dict)
@@ -107,9 +122,17 @@ class ObservationRequest(Request):
         default="", description="When it happened. Default: the time of the request."
     )
 
+    @field_validator("severity")
+    @classmethod
+    def _incidents_are_stress(cls, severity: str, info: ValidationInfo) -> str:
+        if severity == "incident" and info.data.get("mode_target", "STRESS_RESPONSE") != "STRESS_RESPONSE":
+            raise _invalid("unknown_value", "an incident is of STRESS_RESPONSE, no other mode can be one")
+        return severity
+
     def observation(self) -> Observation:
         """The engine's part of the observation."""
-        return Observation(MODE_CONSTANTS.index(self.mode_target), self.signal_strength, self.confidence)
+        mode = MODE_CONSTANTS.index(self.mode_target)
+        return Observation(mode, self.signal_strength, self.confidence, self.severity == "incident")
 
     def row(self, arrived: str) -> dict[str, Any]:
         """The observation as a history row."""
@@ -117,6 +140,7 @@ class ObservationRequest(Request):
             "mode_target": self.mode_target,
             "signal_strength": self.signal_strength,
             "confidence": self.confidence,
+            "severity": self.severity,
             "context": self.context,
             "timestamp": self.timestamp or arrived,
         }
@@ -160,6 +184,12 @@ class InitialConfig(Request):
         strengths = list(persona.mode_profile) if persona else [0.0] * 7
         for name, strength in self.mode_strengths.items():
             strengths[MODE_CONSTANTS.index(name)] = strength + 0.0
+        if strengths[MODE_INDEX["stress_response"]] < 0:
+            raise Contradiction(
+                "initial_config.mode_strengths.STRESS_RESPONSE",
+                "out_of_range",
+                "stress is 0 or more: there is no negative stress",
+            )
         overrides = {name: getattr(self.profile, name) for name in self.profile.model_fields_set}
         for name in ("core_modes", "suppressed_modes"):
             if name in overrides:
@@ -201,7 +231,7 @@ class InstanceUpdateRequest(Request):
 class ResetRequest(Request):
     """The state to reset to. `lastSnapshot` is an alias of last_stable."""
 
-    mode: _one_of(("initial", "last_stable", "default", "lastSnapshot"))  # type: ignore[valid-type]
+    mode: _one_of((*RESETS, "lastSnapshot"))  # type: ignore[valid-type]
 
 
 class GoalRequest(Request):

@@ -307,7 +307,7 @@ class ResetModel(Shape):
     """The state after a reset."""
 
     id: str
-    reset_to: Literal["initial", "last_stable", "default"]
+    reset_to: Literal["initial", "last_stable", "default", "rebaseline"]
     cycle: int
     energy_level: Unit
     stress_state: StressState
@@ -320,6 +320,9 @@ class AuditObservation(Shape):
     mode_target: ModeConstant
     signal_strength: Unit
     confidence: Unit
+    severity: Annotated[
+        Literal["normal", "incident"] | None, Field(description="Absent where engine 1.0.0 wrote the record.")
+    ] = None
     context: dict[str, Any]
     timestamp: Time
 
@@ -327,6 +330,7 @@ class AuditObservation(Shape):
 class HistoryRow(AuditObservation):
     """A processed observation and its number in the history."""
 
+    severity: Literal["normal", "incident"]
     seq: int
 
 
@@ -346,7 +350,7 @@ class AuditRow(Shape):
     """The audit record of one request. digest = SHA-256 over the lines previous, metadata, observations, snapshot or state."""
 
     record: Annotated[int, Field(ge=1)]
-    kind: Literal["created", "observations", "initial", "last_stable", "default", "retest"]
+    kind: Literal["created", "observations", "initial", "last_stable", "default", "rebaseline", "retest"]
     at: Time
     engine_version: str
     previous: Annotated[str, Field(description="Digest of the previous record; empty for the first record.")]

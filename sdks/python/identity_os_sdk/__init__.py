@@ -15,31 +15,36 @@ from identity_os_sdk.errors import (
     ConfigurationError,
     ConflictError,
     ConnectionFailedError,
+    EscalatedError,
     IdentityOSError,
     IncompleteTestError,
     InstanceLimitError,
     InvalidRequestError,
     MalformedAnswerError,
     NotFoundError,
+    PausedError,
     PermissionDeniedError,
     QuotaExceededError,
     RateLimitError,
     ServerError,
     TimeoutFailedError,
+    UnknownActionError,
 )
-from identity_os_sdk.models import Contract, Mode, Observation
+from identity_os_sdk.models import Action, Contract, Mode, Observation
 from identity_os_sdk.transport import LastResponse, RateLimit
 
 __version__ = "1.0.0"
 
 __all__ = [
     "APIError",
+    "Action",
     "ActionNotAllowedError",
     "AuthenticationError",
     "ConfigurationError",
     "ConflictError",
     "ConnectionFailedError",
     "Contract",
+    "EscalatedError",
     "IdentityOS",
     "IdentityOSAsync",
     "IdentityOSError",
@@ -51,10 +56,12 @@ __all__ = [
     "Mode",
     "NotFoundError",
     "Observation",
+    "PausedError",
     "PermissionDeniedError",
     "QuotaExceededError",
     "RateLimit",
     "RateLimitError",
     "ServerError",
     "TimeoutFailedError",
+    "UnknownActionError",
 ]

@@ -47,12 +47,18 @@ def observation(
     confidence: float | None,
     context: Mapping[str, Any] | None,
     timestamp: str | None,
+    severity: m.Severity | None = None,
 ) -> dict[str, Any]:
     """An observation's body."""
     mode = mode.value if isinstance(mode, m.Mode) else mode
     context = None if context is None else dict(context)
     return _without_none(
-        mode_target=mode, signal_strength=strength, confidence=confidence, context=context, timestamp=timestamp
+        mode_target=mode,
+        signal_strength=strength,
+        confidence=confidence,
+        severity=severity,
+        context=context,
+        timestamp=timestamp,
     )
 
 

@@ -68,10 +68,16 @@ class Engine:
         confidence: float | None = None,
         context: Mapping[str, Any] | None = None,
         timestamp: str | None = None,
+        severity: m.Severity | None = None,
     ) -> m.Processed:
-        """Report what the agent just did and get what it may do now. Costs one cycle."""
+        """Report what the agent just did and get what it may do now. Costs one cycle.
+
+        `severity`: "incident" for what a detector or a person has confirmed (STRESS_RESPONSE alone): stress is HIGH at once.
+        """
         return self._client.send(
-            calls.process(instance_id, calls.observation(mode_target, signal_strength, confidence, context, timestamp))
+            calls.process(
+                instance_id, calls.observation(mode_target, signal_strength, confidence, context, timestamp, severity)
+            )
         )
 
     def process_batch(
@@ -100,8 +106,11 @@ class Engine:
         """Whether the agent should take on a goal now. `complexity`: low, medium, high or critical."""
         return self._client.send(calls.assess_goal(instance_id, complexity, required_modes))
 
-    def reset(self, instance_id: str, mode: str) -> m.Reset:
-        """Reset the agent. `mode`: initial, last_stable or default. The history stays."""
+    def reset(self, instance_id: str, mode: m.ResetMode) -> m.Reset:
+        """Reset the agent. The history stays.
+
+        `mode`: initial, last_stable, default, or rebaseline, which accepts the agent as it is now as the new normal.
+        """
         return self._client.send(calls.reset(instance_id, mode))
 
     def get_history(self, instance_id: str, limit: int | None = None, offset: int | None = None) -> m.Page[m.HistoryRow]:
@@ -309,10 +318,16 @@ class EngineAsync:
         confidence: float | None = None,
         context: Mapping[str, Any] | None = None,
         timestamp: str | None = None,
+        severity: m.Severity | None = None,
     ) -> m.Processed:
-        """Report what the agent just did and get what it may do now. Costs one cycle."""
+        """Report what the agent just did and get what it may do now. Costs one cycle.
+
+        `severity`: "incident" for what a detector or a person has confirmed (STRESS_RESPONSE alone): stress is HIGH at once.
+        """
         return await self._client.send(
-            calls.process(instance_id, calls.observation(mode_target, signal_strength, confidence, context, timestamp))
+            calls.process(
+                instance_id, calls.observation(mode_target, signal_strength, confidence, context, timestamp, severity)
+            )
         )
 
     async def process_batch(

@@ -5,7 +5,10 @@ IdentityOSError
 ├── ConnectionFailedError           no response, after all retries
 │   └── TimeoutFailedError          timeout
 ├── MalformedAnswerError            a response that is not the API's
+├── UnknownActionError              a word that is no action; a ValueError too
 ├── ActionNotAllowedError           a guarded action that the contract does not allow
+│   ├── PausedError                 the contract asks for a pause: reason
+│   └── EscalatedError              the contract asks for a human: reason
 └── APIError                        status, code, message, details, request_id
     ├── InvalidRequestError         400: field, reason, problems
     │   └── IncompleteTestError     400: missing_questions
@@ -42,12 +45,35 @@ class MalformedAnswerError(IdentityOSError):
     """The response is not one of this API, such as a proxy's page or an incomplete body."""
 
 
-class ActionNotAllowedError(IdentityOSError):
-    """The contract does not allow a guarded action; `allowed` lists the allowed actions."""
+class UnknownActionError(IdentityOSError, ValueError):
+    """A word that is none of the twelve actions."""
 
-    def __init__(self, action: str, allowed: list[str], stress_state: str) -> None:
-        super().__init__(f"{action} is not allowed at stress {stress_state}; allowed: {', '.join(allowed) or 'nothing'}")
-        self.action, self.allowed, self.stress_state = action, allowed, stress_state
+
+class ActionNotAllowedError(IdentityOSError):
+    """The contract does not allow a guarded action; `allowed` lists the allowed actions.
+
+    `reason` is the contract's, None where stress, governance or profile removed the action.
+    """
+
+    _because = ""
+
+    def __init__(self, action: str, allowed: list[str], stress_state: str, reason: str | None = None) -> None:
+        names = ", ".join(allowed) or "nothing"
+        why = f"{self._because}: {reason}" if self._because else f"stress is {stress_state}"
+        super().__init__(f"{action} is not allowed: {why}; allowed: {names}")
+        self.action, self.allowed, self.stress_state, self.reason = action, allowed, stress_state, reason
+
+
+class PausedError(ActionNotAllowedError):
+    """The contract asks the agent to pause (should_pause)."""
+
+    _because = "the agent should pause"
+
+
+class EscalatedError(ActionNotAllowedError):
+    """The contract asks for a human (should_escalate)."""
+
+    _because = "a human is needed"
 
 
 class APIError(IdentityOSError):

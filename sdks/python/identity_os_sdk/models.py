@@ -7,7 +7,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
-from identity_os_sdk.errors import ActionNotAllowedError
+from identity_os_sdk.errors import ActionNotAllowedError, EscalatedError, PausedError, UnknownActionError
 
 T = TypeVar("T")
 
@@ -22,6 +22,46 @@ class Mode(str, Enum):  # noqa: UP042 - StrEnum needs Python 3.11
     CONNECTION = "CONNECTION"
     IDENTITY = "IDENTITY"
     STRESS_RESPONSE = "STRESS_RESPONSE"
+
+
+class Action(str, Enum):  # noqa: UP042 - StrEnum needs Python 3.11
+    """What a contract allows or not."""
+
+    EXPLORE = "explore"
+    QUESTION = "question"
+    ELABORATE = "elaborate"
+    SUGGEST = "suggest"
+    EXECUTE = "execute"
+    PIVOT = "pivot"
+    CHALLENGE = "challenge"
+    COMFORT = "comfort"
+    CLARIFY = "clarify"
+    STABILIZE = "stabilize"
+    DEFER = "defer"
+    WITHDRAW = "withdraw"
+
+
+ActionName = Literal[
+    "explore",
+    "question",
+    "elaborate",
+    "suggest",
+    "execute",
+    "pivot",
+    "challenge",
+    "comfort",
+    "clarify",
+    "stabilize",
+    "defer",
+    "withdraw",
+]
+Severity = Literal["normal", "incident"]
+ResetMode = Literal["initial", "last_stable", "default", "rebaseline"]
+
+#: Allowed in every state: no rule ever removes them.
+SAFE_ACTIONS = frozenset({Action.STABILIZE, Action.CLARIFY, Action.DEFER, Action.WITHDRAW})
+#: Removed as soon as something is wrong.
+RISKY_ACTIONS = frozenset({Action.EXECUTE, Action.CHALLENGE, Action.EXPLORE, Action.PIVOT})
 
 
 class Model(BaseModel):
@@ -47,11 +87,15 @@ class Page(Model, Generic[T]):
 
 
 class Observation(Model):
-    """What an agent just did: its mode, signal strength (0..1), confidence (0..1) and a context of at most 8 KB."""
+    """What an agent just did: its mode, signal strength (0..1), confidence (0..1) and a context of at most 8 KB.
+
+    `severity` is "incident" for what a detector or a person has confirmed; for STRESS_RESPONSE alone.
+    """
 
     mode_target: str
     signal_strength: float
     confidence: float | None = None
+    severity: Severity | None = None
     context: dict[str, Any] | None = None
     timestamp: str | None = None
 
@@ -205,16 +249,40 @@ class Contract(Model):
     narrative_prompt: str
     explanation: list[Reason] = []
 
-    def allows(self, action: str) -> bool:
-        """Whether the action is allowed now. Unknown actions are not."""
-        return action in self.allowed_actions
+    def allows(self, action: Action | ActionName) -> bool:
+        """Whether the action is among the allowed. UnknownActionError, a ValueError, when it is no action."""
+        return _action_name(action) in self.allowed_actions
+
+    def check(self, action: Action | ActionName) -> None:
+        """Return if the action may be taken now.
+
+        EscalatedError or PausedError while the contract asks for a human or a pause, unless the action is a safe one;
+        ActionNotAllowedError when it is not among the allowed; UnknownActionError, a ValueError, when it is no action.
+        """
+        name = _action_name(action)
+        allowed = name in self.allowed_actions
+        if allowed and name in SAFE_ACTIONS:
+            return
+        if self.should_escalate:
+            raise EscalatedError(name, self.allowed_actions, self.stress_state, self.escalation_reason)
+        if self.should_pause:
+            raise PausedError(name, self.allowed_actions, self.stress_state, self.pause_reason)
+        if not allowed:
+            raise ActionNotAllowedError(name, self.allowed_actions, self.stress_state)
 
     @contextmanager
-    def guard(self, action: str) -> Iterator["Contract"]:
-        """Run the block only if the action is allowed; otherwise raise ActionNotAllowedError without entering it."""
-        if not self.allows(action):
-            raise ActionNotAllowedError(action, self.allowed_actions, self.stress_state)
+    def guard(self, action: Action | ActionName) -> Iterator["Contract"]:
+        """Run the block only if `check` lets the action pass; otherwise raise its error without entering the block."""
+        self.check(action)
         yield self
+
+
+def _action_name(action: Action | str) -> str:
+    try:
+        return Action(action).value
+    except ValueError:
+        known = ", ".join(known.value for known in Action)
+        raise UnknownActionError(f"unknown action {action!r}: one of {known}") from None
 
 
 class Drift(Model):
@@ -279,6 +347,7 @@ class HistoryRow(Model):
     mode_target: str
     signal_strength: float
     confidence: float
+    severity: Severity = "normal"
     context: dict[str, Any]
     timestamp: str
 

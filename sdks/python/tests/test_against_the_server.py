@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 from identity_os_sdk import (
+    Action,
     ActionNotAllowedError,
     AuthenticationError,
     ConfigurationError,
+    EscalatedError,
     IdentityOS,
     IdentityOSAsync,
     IncompleteTestError,
@@ -18,7 +20,9 @@ from identity_os_sdk import (
     Mode,
     NotFoundError,
     Observation,
+    PausedError,
     RateLimitError,
+    UnknownActionError,
 )
 
 
@@ -143,13 +147,42 @@ def test_a_client_without_a_key_or_with_an_invalid_url(monkeypatch):
 def test_a_guard_allows_only_allowed_actions(client):
     one = client.instances.create("Aria")
     contract = client.engine.get_contract(one.id)
-    allowed, entered = contract.allowed_actions[0], []
-    with contract.guard(allowed) as same:
+    entered = []
+    with contract.guard(Action.EXECUTE) as same:
         entered.append(same)
-    with pytest.raises(ActionNotAllowedError) as raised, contract.guard("override_rules"):
+    with pytest.raises(UnknownActionError, match="'exceute': one of explore, question") as unknown, contract.guard("exceute"):
+        entered.append("never")
+    assert isinstance(unknown.value, ValueError)
+    stressed = [client.engine.process(one.id, Mode.STRESS_RESPONSE, 0.9) for _ in range(3)][-1].contract
+    with pytest.raises(ActionNotAllowedError) as refused, stressed.guard("execute"):
         entered.append("never")
     assert entered == [contract]
-    assert raised.value.action == "override_rules"
+    assert (type(refused.value), refused.value.action, refused.value.reason) == (ActionNotAllowedError, "execute", None)
+
+
+def test_a_guard_honours_a_pause_and_an_escalation(client):
+    one = client.instances.create("Aria")
+    batch = client.engine.process_batch(one.id, [Observation(mode_target="STRESS_RESPONSE", signal_strength=1.0)] * 30)
+    contract = batch.final.contract
+    assert contract.should_pause
+    assert contract.should_escalate
+    with pytest.raises(EscalatedError) as escalated, contract.guard("execute"):
+        pass
+    assert escalated.value.reason == contract.escalation_reason
+    with contract.guard(Action.STABILIZE):
+        pass
+    paused = contract.model_copy(update={"should_escalate": False, "allowed_actions": [*contract.allowed_actions, "question"]})
+    with pytest.raises(PausedError) as raised, paused.guard("question"):
+        pass
+    assert raised.value.reason == contract.pause_reason
+    assert isinstance(raised.value, ActionNotAllowedError)
+
+
+def test_an_incident_and_a_rebaseline(client):
+    one = client.instances.create("Aria")
+    assert client.engine.process(one.id, Mode.STRESS_RESPONSE, 0.3, severity="incident").contract.stress_state == "HIGH"
+    assert client.engine.get_history(one.id).data[0].severity == "incident"
+    assert client.engine.reset(one.id, "rebaseline").reset_to == "rebaseline"
 
 
 def test_threads_may_share_a_client(client):
@@ -180,4 +213,5 @@ def test_the_example_runs(server, monkeypatch, capsys):
     runpy.run_path(str(Path(__file__).resolve().parents[1] / "examples" / "guarded_agent.py"), run_name="__main__")
     said = capsys.readouterr().out
     assert "not allowed" in said
-    assert "pauses" in said
+    assert "the agent rests" in said
+    assert "the agent stops: " in said

@@ -120,7 +120,8 @@ def put_drift_events(pk: str, n: int, events: Sequence[dict[str, Any]]) -> dict[
 def history_page(pk: str, total: int, offset: int, limit: int) -> list[Item]:
     """A page of observations, newest first; `total` is the head's seq."""
     rows = _range(pk, "OBS", "observations", total, offset, limit)
-    return [row | {"seq": seq} for seq, row in rows]
+    # Records of engine 1.0.0 have no severity.
+    return [{"severity": "normal"} | row | {"seq": seq} for seq, row in rows]
 
 
 def drift_page(pk: str, total: int, offset: int, limit: int) -> list[Item]:
