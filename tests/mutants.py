@@ -27,10 +27,14 @@ AUDIT: Final = (*PYTEST, "tests/api/test_audit.py")
 RECONCILE: Final = (*PYTEST, "tests/api/test_reconcile.py")
 CALLERS: Final = (*PYTEST, "tests/api/test_callers.py")
 BAD_INPUT: Final = (*PYTEST, "tests/bad_input")
+NORMAL: Final = (*PYTEST, "tests/unit/test_normal_agents.py")
+FUZZ: Final = (*PYTEST, "tests/property/test_contract_consistency.py")
 COUNTS: Final = (".venv/bin/python", "-m", "benchmarks.speed", "counts")
 ARCHITECTURE: Final = (*PYTEST, "tests/unit/test_architecture.py", "-k", "layers")
 SERVICE: Final = "layers/service/identity_service"
 STORE: Final = f"{SERVICE}/store"
+ENGINE: Final = "engine/identity_engine"
+CONTRACT: Final = f"{ENGINE}/contract"
 
 #: Description of the bug, file, original text, replacement, and the check that must fail.
 MUTANTS: Final = [
@@ -76,6 +80,11 @@ MUTANTS: Final = [
     ("bytecode checked by timestamp", "layers/service/Makefile", "unchecked-hash", "timestamp", ARCHITECTURE),
     ("a needless query", f"{STORE}/audit_trail.py", "if number == 1:", "if number == 0:", COUNTS),
     ("a needless import", f"{SERVICE}/cold_start.py", "import gc\n", "import gc\nimport boto3\n", COUNTS),
+    ("a pause that restricts nothing", f"{CONTRACT}/action_space.py", "(PAUSE, when.should_pause)", "(PAUSE, False)", FUZZ),
+    ("a goal accepted while paused", f"{CONTRACT}/goals.py", "    if when.should_pause:", "    if False:", FUZZ),
+    ("a rollback that ends a crisis", f"{ENGINE}/drift.py", "keep_stress=True", "keep_stress=False", NORMAL),
+    ("an agent without youth", f"{ENGINE}/config.py", "youth_reports: int = 100", "youth_reports: int = 20", NORMAL),
+    ("an incident that is ordinary", f"{ENGINE}/activation.py", "if observation.incident:", "if False:", NORMAL),
     ("an outdated OpenAPI document", "docs/openapi.json", "Content Too Large", "Too Large", OPENAPI),
 ]  # fmt: skip
 
