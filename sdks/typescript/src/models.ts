@@ -18,11 +18,16 @@ export type StressState = "LOW" | "MED" | "HIGH" | "OVER";
 export type ByMode = { [mode: string]: number };
 export type Context = { [name: string]: unknown };
 
+/** How severe a report of stress is. An incident is what a detector or a person has confirmed: stress is HIGH at least, at once. */
+export type Severity = "normal" | "incident";
+
 /** What an agent just did: its mode, signal strength (0..1), confidence (0..1) and a context of at most 8 KB. */
 export interface Observation {
   modeTarget: Mode | string;
   signalStrength: number;
   confidence?: number;
+  /** Default: normal. Only STRESS_RESPONSE takes "incident". */
+  severity?: Severity;
   context?: Context;
   timestamp?: string;
 }
@@ -210,22 +215,36 @@ export interface GoalAssessment {
   energyBudget: number;
 }
 
+/**
+ * `initial`: as the agent was born; `default`: all modes at rest; `last_stable`: back to the last stable cycle; `rebaseline`: the
+ * agent's present behaviour is the new normal. All keep the profile; the last two keep memory and cycle.
+ */
+export type ResetMode = "initial" | "last_stable" | "default" | "rebaseline";
+
 export interface Reset {
   id: string;
-  resetTo: string;
+  resetTo: ResetMode;
   cycle: number;
   energyLevel: number;
   stressState: StressState;
 }
 
-export interface HistoryRow {
-  seq: number;
+/** An observation as it was received, and the cycle that processed it. */
+export interface AuditObservation {
   cycle: number;
   modeTarget: string;
   signalStrength: number;
   confidence: number;
+  /** Missing in records from before severities existed. */
+  severity?: Severity;
   context: Context;
   timestamp: string;
+}
+
+/** A processed observation and its number in the history. */
+export interface HistoryRow extends AuditObservation {
+  seq: number;
+  severity: Severity;
 }
 
 export interface DriftEvent {
@@ -246,7 +265,7 @@ export interface AuditRecord {
   engineVersion: string;
   previous: string;
   digest: string;
-  observations: { [name: string]: unknown }[];
+  observations: AuditObservation[];
   snapshot?: Snapshot;
   state?: { [name: string]: unknown };
 }

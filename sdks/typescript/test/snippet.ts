@@ -16,5 +16,11 @@ export async function snippet(): Promise<Contract> {
   }
   // @ts-expect-error A goal's complexity is one of four words.
   await client.engine.assessGoal(instance.id, { complexity: "huge" });
+  await client.engine.process(instance.id, { modeTarget: Mode.STRESS_RESPONSE, signalStrength: 0.9, severity: "incident" });
+  // @ts-expect-error A severity is one of two words.
+  await client.engine.process(instance.id, { modeTarget: Mode.STRESS_RESPONSE, signalStrength: 0.9, severity: "grave" });
+  const reset = await client.engine.reset(instance.id, "rebaseline");
+  // @ts-expect-error A reset's mode is one of four words.
+  if (reset.resetTo === "rebase") return result.contract;
   return result.contract.guard("execute", () => result.contract);
 }
