@@ -28,7 +28,7 @@ import {
 import { send, settings, type Call, type ClientOptions, type LastResponse } from "./transport.js";
 
 export * from "./errors.js";
-export { Contract, Mode } from "./models.js";
+export { Action, Contract, Mode } from "./models.js";
 export type * from "./models.js";
 export type { ClientOptions, LastResponse, RateLimit } from "./transport.js";
 
