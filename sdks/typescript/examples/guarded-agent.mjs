@@ -1,9 +1,9 @@
-// An agent loop that guards its tools with the contract, reports failures, and pauses when the contract says so.
-// Set IDENTITY_OS_API_KEY and, for your own server, IDENTITY_OS_BASE_URL.
-import { ActionNotAllowedError, IdentityOS, Mode } from "@identity-os/sdk";
+// An agent loop that guards its tools with the contract, reports failures, does something else when the contract refuses an action,
+// and stops when the contract says so. Set IDENTITY_OS_API_KEY and, for your own server, IDENTITY_OS_BASE_URL.
+import { Action, ActionNotAllowedError, EscalatedError, IdentityOS, Mode, PausedError } from "@identity-os/sdk";
 
-// What the agent wants to do in each turn: the action, and whether its tool works.
-const PLAN = [["explore", true], ["execute", true], ...Array(30).fill(["execute", false])];
+// What the agent wants to do in each turn: the action, and whether the backend of its tools works.
+const PLAN = [[Action.Explore, true], [Action.Execute, true], ...Array(30).fill([Action.Execute, false])];
 
 function useTool(action, works) {
   if (!works) throw new Error(`${action}: the backend is unavailable`);
@@ -15,26 +15,31 @@ async function turn(client, agent, contract, action, works) {
   try {
     contract.guard(action, () => useTool(action, works));
   } catch (error) {
+    if (error instanceof EscalatedError || error instanceof PausedError) throw error;
     if (error instanceof ActionNotAllowedError) {
-      console.log(`  ${action}: not allowed at stress ${error.stressState}; the agent rests`);
-      return report(Mode.ORDER, 0.2, { refused: action });
+      const [instead] = contract.allowedActions;
+      console.log(`  ${action}: not allowed at stress ${error.stressState}; the agent tries ${instead}`);
+      return turn(client, agent, contract, instead, works);
     }
     console.log(`  ${error.message}`);
     return report(Mode.STRESS_RESPONSE, 0.9, { failed: action });
   }
   console.log(`  ${action}: done`);
-  return report(action === "explore" ? Mode.EXPLORATION : Mode.ASSERTION, 0.5, { did: action });
+  return report(action === Action.Explore ? Mode.EXPLORATION : Mode.ASSERTION, 0.5, { did: action });
 }
 
 const client = new IdentityOS();
 const { id: agent } = await client.instances.create({ name: "Guarded" });
-let contract = await client.engine.getContract(agent);
-for (const [number, [action, works]] of PLAN.entries()) {
-  console.log(`turn ${number + 1}: stress ${contract.stressState}, energy ${contract.energyLevel.toFixed(2)}`);
-  if (contract.shouldPause) {
-    console.log(`  the agent pauses: ${contract.pauseReason}`);
-    break;
+try {
+  let contract = await client.engine.getContract(agent);
+  for (const [number, [action, works]] of PLAN.entries()) {
+    console.log(`turn ${number + 1}: stress ${contract.stressState}, energy ${contract.energyLevel.toFixed(2)}`);
+    contract = await turn(client, agent, contract, action, works);
   }
-  contract = await turn(client, agent, contract, action, works);
+} catch (error) {
+  if (error instanceof EscalatedError) console.log(`  the agent calls a human: ${error.reason}`);
+  else if (error instanceof PausedError) console.log(`  the agent pauses: ${error.reason}`);
+  else throw error;
+} finally {
+  await client.instances.delete(agent);
 }
-await client.instances.delete(agent);

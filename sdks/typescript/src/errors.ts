@@ -1,5 +1,7 @@
 /** The error hierarchy under IdentityOSError. The README shows the tree. */
 
+import type { Action, StressState } from "./models.js";
+
 type Body = { [name: string]: unknown };
 
 /** Base class of all errors of this package. */
@@ -22,10 +24,29 @@ export class TimeoutFailedError extends ConnectionFailedError {}
 /** The response is not one of this API, such as a proxy's page or an incomplete body. */
 export class MalformedAnswerError extends IdentityOSError {}
 
-/** The contract does not allow a guarded action; `allowed` lists the allowed actions. */
+/** The contract does not let a guarded action through; `allowed` lists the allowed actions. */
 export class ActionNotAllowedError extends IdentityOSError {
-  constructor(readonly action: string, readonly allowed: readonly string[], readonly stressState: string) {
-    super(`${action} is not allowed at stress ${stressState}; allowed: ${allowed.join(", ") || "nothing"}`);
+  constructor(
+    readonly action: Action,
+    readonly allowed: readonly Action[],
+    readonly stressState: StressState,
+    message = `${action} is not allowed at stress ${stressState}; allowed: ${allowed.join(", ") || "nothing"}`,
+  ) {
+    super(message);
+  }
+}
+
+/** The agent should pause: a guarded action waits until `reason` ends. Rest, or do a safe action. */
+export class PausedError extends ActionNotAllowedError {
+  constructor(action: Action, allowed: readonly Action[], stressState: StressState, readonly reason: string) {
+    super(action, allowed, stressState, `${action} waits: the agent should pause: ${reason}`);
+  }
+}
+
+/** A human is needed, because of `reason`, before the agent goes on. */
+export class EscalatedError extends ActionNotAllowedError {
+  constructor(action: Action, allowed: readonly Action[], stressState: StressState, readonly reason: string) {
+    super(action, allowed, stressState, `${action} is not allowed: a human is needed: ${reason}`);
   }
 }
 

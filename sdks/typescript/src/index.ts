@@ -20,6 +20,7 @@ import {
   type Processed,
   type Questions,
   type Reset,
+  type ResetMode,
   type SnapshotDetail,
   type TestResult,
   type Verification,
@@ -27,7 +28,7 @@ import {
 import { send, settings, type Call, type ClientOptions, type LastResponse } from "./transport.js";
 
 export * from "./errors.js";
-export { Contract, Mode } from "./models.js";
+export { Action, Contract, Mode } from "./models.js";
 export type * from "./models.js";
 export type { ClientOptions, LastResponse, RateLimit } from "./transport.js";
 
@@ -189,8 +190,8 @@ export class Engine {
     return this.#client.send({ method: "POST", path: at(instanceId, "/goals/assess"), body: snake(goal), read });
   }
 
-  /** Reset the agent. The history stays. */
-  reset(instanceId: string, mode: "initial" | "last_stable" | "default"): Promise<Reset> {
+  /** Reset the agent; {@link ResetMode} explains the modes. The history stays. */
+  reset(instanceId: string, mode: ResetMode): Promise<Reset> {
     return this.#client.send({ method: "POST", path: at(instanceId, "/reset"), body: { mode }, read: data<Reset>("resetTo") });
   }
 

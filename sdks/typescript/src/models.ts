@@ -1,6 +1,6 @@
 /** Types of the API's responses, in camelCase. Fields that a later API version adds are kept. */
 
-import { ActionNotAllowedError } from "./errors.js";
+import { ActionNotAllowedError, EscalatedError, PausedError } from "./errors.js";
 
 /** What an agent is doing. */
 export const Mode = {
@@ -14,15 +14,42 @@ export const Mode = {
 } as const;
 export type Mode = (typeof Mode)[keyof typeof Mode];
 
+/** What an agent can do. */
+export const Action = {
+  Explore: "explore",
+  Question: "question",
+  Elaborate: "elaborate",
+  Suggest: "suggest",
+  Execute: "execute",
+  Pivot: "pivot",
+  Challenge: "challenge",
+  Comfort: "comfort",
+  Clarify: "clarify",
+  Stabilize: "stabilize",
+  Defer: "defer",
+  Withdraw: "withdraw",
+} as const;
+export type Action = (typeof Action)[keyof typeof Action];
+
+const ACTIONS: readonly string[] = Object.values(Action);
+
+/** Actions that a pause or an escalation leaves alone. */
+const SAFE: ReadonlySet<Action> = new Set([Action.Stabilize, Action.Clarify, Action.Defer, Action.Withdraw]);
+
 export type StressState = "LOW" | "MED" | "HIGH" | "OVER";
 export type ByMode = { [mode: string]: number };
 export type Context = { [name: string]: unknown };
+
+/** How severe a report of stress is. An incident is what a detector or a person has confirmed: stress is HIGH at least, at once. */
+export type Severity = "normal" | "incident";
 
 /** What an agent just did: its mode, signal strength (0..1), confidence (0..1) and a context of at most 8 KB. */
 export interface Observation {
   modeTarget: Mode | string;
   signalStrength: number;
   confidence?: number;
+  /** Default: normal. Only STRESS_RESPONSE takes "incident". */
+  severity?: Severity;
   context?: Context;
   timestamp?: string;
 }
@@ -123,11 +150,11 @@ export interface Reason {
   calmCycles: number | null;
 }
 
-/** The contract's fields. `allowedActions` are ordered, most in character first. */
+/** The contract's fields. `allowedActions` are ordered, most in character first; `forbiddenActions` are not only of the twelve. */
 export interface ContractFields {
   dominantModes: string[];
   suppressedModes: string[];
-  allowedActions: string[];
+  allowedActions: Action[];
   forbiddenActions: string[];
   stressState: StressState;
   systemState: string;
@@ -143,8 +170,8 @@ export interface ContractFields {
   maxDelegationComplexity: string | null;
   collaborationStyle: string;
   verificationRequired: boolean;
-  preferredActions: string[];
-  discouragedActions: string[];
+  preferredActions: Action[];
+  discouragedActions: Action[];
   actionAlignment: { [action: string]: number };
   decisionStyle: { tempo: string; risk: string; expressiveness: string; commitmentThreshold: string };
   recoveryProfile: { preferredPath: string; supportRequired: boolean; cooldownRequired: boolean };
@@ -160,6 +187,8 @@ export interface ContractFields {
   explanation?: Reason[];
 }
 
+const NO_REASON = "no reason given";
+
 export interface Contract extends ContractFields {}
 
 /** What an agent may do now. */
@@ -171,12 +200,26 @@ export class Contract {
 
   /** Whether the action is allowed now. Unknown actions are not. */
   allows(action: string): boolean {
-    return this.allowedActions.includes(action);
+    return (this.allowedActions as string[]).includes(action);
   }
 
-  /** Run `work` if the action is allowed and return its result; otherwise throw ActionNotAllowedError. */
-  guard<T>(action: string, work: () => T): T {
-    if (!this.allows(action)) throw new ActionNotAllowedError(action, this.allowedActions, this.stressState);
+  /**
+   * Run `work` if the contract lets the action through, and return its result; otherwise throw, and nothing runs:
+   *
+   * - EscalatedError while the agent should escalate, PausedError while it should pause. Of the allowed actions only the safe ones
+   *   (stabilize, clarify, defer, withdraw) pass then.
+   * - ActionNotAllowedError if the action is not allowed for another reason.
+   * - TypeError for an unknown word, such as a typo in plain JavaScript.
+   */
+  guard<T>(action: Action, work: () => T): T {
+    if (!ACTIONS.includes(action)) throw new TypeError(`unknown action "${action}": one of ${ACTIONS.join(", ")}`);
+    const allowed = this.allows(action);
+    if (!(allowed && SAFE.has(action))) {
+      const { allowedActions, stressState } = this;
+      if (this.shouldEscalate) throw new EscalatedError(action, allowedActions, stressState, this.escalationReason ?? NO_REASON);
+      if (this.shouldPause) throw new PausedError(action, allowedActions, stressState, this.pauseReason ?? NO_REASON);
+      if (!allowed) throw new ActionNotAllowedError(action, allowedActions, stressState);
+    }
     return work();
   }
 }
@@ -210,22 +253,36 @@ export interface GoalAssessment {
   energyBudget: number;
 }
 
+/**
+ * `initial`: as the agent was born; `default`: all modes at rest; `last_stable`: back to the last stable cycle; `rebaseline`: the
+ * agent's present behaviour is the new normal. All keep the profile; the last two keep memory and cycle.
+ */
+export type ResetMode = "initial" | "last_stable" | "default" | "rebaseline";
+
 export interface Reset {
   id: string;
-  resetTo: string;
+  resetTo: ResetMode;
   cycle: number;
   energyLevel: number;
   stressState: StressState;
 }
 
-export interface HistoryRow {
-  seq: number;
+/** An observation as it was received, and the cycle that processed it. */
+export interface AuditObservation {
   cycle: number;
   modeTarget: string;
   signalStrength: number;
   confidence: number;
+  /** Missing in records from before severities existed. */
+  severity?: Severity;
   context: Context;
   timestamp: string;
+}
+
+/** A processed observation and its number in the history. */
+export interface HistoryRow extends AuditObservation {
+  seq: number;
+  severity: Severity;
 }
 
 export interface DriftEvent {
@@ -246,7 +303,7 @@ export interface AuditRecord {
   engineVersion: string;
   previous: string;
   digest: string;
-  observations: { [name: string]: unknown }[];
+  observations: AuditObservation[];
   snapshot?: Snapshot;
   state?: { [name: string]: unknown };
 }

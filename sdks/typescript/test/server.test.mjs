@@ -5,7 +5,7 @@ import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { ActionNotAllowedError, AuthenticationError, ConfigurationError, IdentityOS, IncompleteTestError, InvalidRequestError, Mode, NotFoundError } from "@identity-os/sdk";
+import { Action, AuthenticationError, ConfigurationError, EscalatedError, IdentityOS, IncompleteTestError, InvalidRequestError, Mode, NotFoundError } from "@identity-os/sdk";
 import { realServer } from "./server.mjs";
 
 let server, client;
@@ -107,9 +107,15 @@ test("errors name the bad field", async () => {
 
 test("a guard allows only allowed actions", async () => {
   const one = await client.instances.create({ name: "Aria" });
-  const contract = await client.engine.getContract(one.id);
-  assert.equal(contract.guard(contract.allowedActions[0], () => 7), 7);
-  assert.throws(() => contract.guard("override_rules", () => assert.fail("entered")), ActionNotAllowedError);
+  const calm = await client.engine.getContract(one.id);
+  assert.deepEqual([...calm.allowedActions].sort(), Object.values(Action).sort());
+  assert.equal(calm.guard(calm.allowedActions[0], () => 7), 7);
+  const failures = Array.from({ length: 30 }, () => ({ modeTarget: Mode.STRESS_RESPONSE, signalStrength: 1 }));
+  const { contract } = (await client.engine.processBatch(one.id, failures)).final;
+  const error = await Promise.resolve().then(() => contract.guard(Action.Execute, () => assert.fail("entered"))).catch((e) => e);
+  assert.ok(error instanceof EscalatedError, String(error.stack));
+  assert.equal(error.reason, contract.escalationReason);
+  assert.equal(contract.guard(Action.Defer, () => 7), 7);
 });
 
 test("nothing secret is logged", async () => {

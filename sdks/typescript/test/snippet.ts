@@ -1,5 +1,5 @@
 // The seed's snippet, type-checked in strict mode as a user's own code is.
-import { IdentityOS, InvalidRequestError, Mode, type Contract } from "@identity-os/sdk";
+import { Action, EscalatedError, IdentityOS, InvalidRequestError, Mode, PausedError, type Contract } from "@identity-os/sdk";
 
 export async function snippet(): Promise<Contract> {
   const client = new IdentityOS({ apiKey: "idos_sk_xxx" });
@@ -16,5 +16,20 @@ export async function snippet(): Promise<Contract> {
   }
   // @ts-expect-error A goal's complexity is one of four words.
   await client.engine.assessGoal(instance.id, { complexity: "huge" });
+  await client.engine.process(instance.id, { modeTarget: Mode.STRESS_RESPONSE, signalStrength: 0.9, severity: "incident" });
+  // @ts-expect-error A severity is one of two words.
+  await client.engine.process(instance.id, { modeTarget: Mode.STRESS_RESPONSE, signalStrength: 0.9, severity: "grave" });
+  const reset = await client.engine.reset(instance.id, "rebaseline");
+  // @ts-expect-error A reset's mode is one of four words.
+  if (reset.resetTo === "rebase") return result.contract;
+  // @ts-expect-error Not an action.
+  result.contract.guard("exceute", () => {});
+  for (const action of result.contract.allowedActions) result.contract.guard(action, () => {});
+  try {
+    result.contract.guard(Action.Execute, () => {});
+  } catch (error) {
+    const reason: string | undefined = error instanceof EscalatedError || error instanceof PausedError ? error.reason : undefined;
+    if (reason) return result.contract;
+  }
   return result.contract.guard("execute", () => result.contract);
 }
