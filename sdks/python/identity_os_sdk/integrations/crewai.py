@@ -26,6 +26,7 @@ from crewai.hooks import (
     unregister_before_tool_call_hook,
 )
 from crewai.tools import ToolFailure
+
 from identity_os_sdk.guard import Guard, Verdict, decision
 
 __all__ = ["IdentityOSHooks"]
@@ -153,7 +154,7 @@ def ask_on_terminal(verdict: Verdict, context: ToolCallHookContext) -> object:
 def _error_in(result: object) -> str | None:
     """What went wrong: a ToolFailure that the tool returned, or the text that CrewAI made of an exception."""
     if isinstance(result, ToolFailure):
-        return result.as_agent_message()
+        return str(result.as_agent_message())
     text = result.strip() if isinstance(result, str) else ""
     for start in _FAILED:
         if text.startswith(start):

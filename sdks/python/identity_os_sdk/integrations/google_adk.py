@@ -23,6 +23,7 @@ from google.adk.tools.base_tool import BaseTool
 from google.adk.tools.function_tool import FunctionTool
 from google.adk.tools.tool_context import ToolContext
 from google.genai import types
+
 from identity_os_sdk.guard import Guard, GuardAsync, Verdict, decision
 
 __all__ = ["IdentityOSPlugin"]
@@ -42,15 +43,18 @@ class IdentityOSPlugin(BasePlugin):
 
     `guard`: one guard for all agents, or a dict from an agent's name to its guard. An agent that is not in the dict can call no
     tool; None instead of a guard lets an agent call its tools unguarded. Put the plugin first in the list of plugins: ADK asks
-    no further plugin once one has answered.
+    no further plugin once one has answered. `messages`: report messages to and from a person, too.
     """
 
-    def __init__(self, guard: AnyGuard | Mapping[str, AnyGuard | None], *, name: str = "identity_os") -> None:
+    def __init__(
+        self, guard: AnyGuard | Mapping[str, AnyGuard | None], *, messages: bool = False, name: str = "identity_os"
+    ) -> None:
         super().__init__(name)
+        self._messages = messages
         self._guards = {agent: _awaitable(one) for agent, one in guard.items()} if isinstance(guard, Mapping) else {}
         self._guard = None if isinstance(guard, Mapping) else _awaitable(guard)
         # The calls that were allowed and have not ended. ADK calls `after_tool_callback` after errors and denials, too.
-        self._running: dict[tuple[str, str | None], str] = {}
+        self._running: set[str] = set()
 
     async def before_tool_callback(
         self, *, tool: BaseTool, tool_args: dict[str, Any], tool_context: ToolContext
@@ -69,7 +73,7 @@ class IdentityOSPlugin(BasePlugin):
             return {"error": f"{tool.name} is not allowed now: the guard failed."}
         if not verdict.allowed:
             return {"error": verdict.message}
-        self._running[_key(tool_context)] = verdict.call_id
+        self._running.add(verdict.call_id)
         _within.set(_within.get() + 1)
         return None
 
@@ -80,10 +84,9 @@ class IdentityOSPlugin(BasePlugin):
         return {"error": f"No guard is given for the agent {agent}, so it can call no tool. Tell the operator."}
 
     async def _decide(self, guard: GuardAsync, tool: BaseTool, args: dict[str, Any], context: ToolContext) -> Verdict:
-        guard.run = context.session.id
         if annotations := getattr(getattr(tool, "raw_mcp_tool", None), "annotations", None):
             guard.annotate(tool.name, annotations.model_dump())
-        verdict = await guard.before_tool(tool.name, args, context.function_call_id)
+        verdict = await guard.before_tool(tool.name, args, _call_id(context))
         answer = context.tool_confirmation
         if answer is None:
             if verdict.kind == "pause":
@@ -127,13 +130,13 @@ class IdentityOSPlugin(BasePlugin):
             await self._report(tool, tool_context, not isinstance(error, Exception), error=error)
 
     async def _report(self, tool: BaseTool, context: ToolContext, unfinished: bool, **ended: Any) -> None:
-        call_id = self._running.pop(_key(context), None)
-        if call_id is None:
+        call_id = _call_id(context)
+        if call_id not in self._running:
             return
+        self._running.remove(call_id)
         _within.set(_within.get() - 1)
         guard = self._guards.get(context.agent_name, self._guard)
         if guard is not None and not unfinished:
-            guard.run = context.session.id
             await guard.after_tool(tool.name, call_id, **ended)
 
     async def before_model_callback(self, *, callback_context: CallbackContext, llm_request: LlmRequest) -> None:
@@ -147,14 +150,14 @@ class IdentityOSPlugin(BasePlugin):
         with _logged("a person's message"):
             # A workflow is no agent.
             guard = self._guards.get(getattr(invocation_context.agent, "name", ""), self._guard)
-            if guard is not None and not _within.get() and (text := _text(user_message)):
+            if guard is not None and self._messages and not _within.get() and (text := _text(user_message)):
                 await guard.user_said(text)
 
     async def after_model_callback(self, *, callback_context: CallbackContext, llm_response: LlmResponse) -> None:
         """Report the agent's answer to a person."""
         with _logged("an agent's message"):
-            guard = self._guards.get(callback_context.agent_name, self._guard)
-            if guard is not None and not _within.get() and not llm_response.partial and (text := _text(llm_response.content)):
+            guard, text = self._guards.get(callback_context.agent_name, self._guard), _text(llm_response.content)
+            if guard is not None and self._messages and not _within.get() and text and not llm_response.partial:
                 await guard.agent_said(text)
 
 
@@ -176,8 +179,9 @@ def _steers(tool: BaseTool) -> bool:
     return tool.name in _STEERING and made_by.__module__.startswith("google.adk.")
 
 
-def _key(context: ToolContext) -> tuple[str, str | None]:
-    return context.invocation_id, context.function_call_id
+def _call_id(context: ToolContext) -> str:
+    """The session is part of it: some models count their calls anew in each."""
+    return f"{context.session.id}:{context.function_call_id}"
 
 
 def _text(content: types.Content | None) -> str:

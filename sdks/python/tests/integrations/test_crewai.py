@@ -7,8 +7,10 @@ import os
 import sys
 import tempfile
 import threading
+import time
 
 import pytest
+import story
 
 # CrewAI keeps each crew's outputs in a file of the user, unless it is given another folder.
 os.environ |= {"CREWAI_DISABLE_TELEMETRY": "true", "OTEL_SDK_DISABLED": "true", "CREWAI_TRACING_ENABLED": "false"}
@@ -117,6 +119,33 @@ def agent_of(turns, run=echo, role="support", native=True, tools=("refund", "loo
 def crew_of(*agents, **more):
     tasks = [Task(description="Do it.", expected_output="It is done.", agent=agent) for agent in agents]
     return Crew(agents=list(agents), tasks=tasks, **more)
+
+
+def play(script, guard):
+    turns = [[(call.tool, call.args)] for call in script.calls]
+    agent = agent_of(turns, lambda name, target: script.run(name, {"target": target}), tools=script.tools)
+    ask = lambda *_: {"decision": script.decisions.pop(0), "by": "ops@example.test"}  # noqa: E731
+    with IdentityOSHooks(guard, ask=ask):
+        crew_of(agent).kickoff()
+    return agent.llm.results()
+
+
+test_conformance = story.cases(play)
+
+
+def test_two_agents_at_once():
+    team = {}
+
+    def play_by_role(script, guard):
+        turns = [[(call.tool, call.args)] for call in script.calls]
+        run = lambda name, target: script.run(name, {"target": target})  # noqa: E731
+        agent = agent_of(turns, run, role=guard.instance_id, tools=script.tools)
+        team[guard.instance_id] = guard
+        crew_of(agent).kickoff()
+        return agent.llm.results()
+
+    with IdentityOSHooks(team):
+        story.two_at_once(play_by_role)()
 
 
 @pytest.mark.parametrize("native", [True, False])
@@ -230,6 +259,23 @@ def test_a_person_approves_one_call_and_refuses_the_next():
     assert approved == "paid"
     assert "refused by a person (ops@example.test)" in refused
     assert engine.outcomes() == ["approved", "worked"]
+
+
+def test_a_person_is_asked_about_one_call_at_a_time():
+    asking, most = [], []
+
+    def ask(verdict, context):
+        asking.append(verdict)
+        most.append(len(asking))
+        time.sleep(0.05)
+        asking.pop()
+        return "approve"
+
+    agent = agent_of([[("refund", {"target": str(n)}) for n in range(3)]])
+    with IdentityOSHooks(Guard(Engine(**PAUSES), "a"), ask=ask):
+        crew_of(agent).kickoff()
+    assert most == [1, 1, 1]
+    assert agent.llm.results() == ["refund 0", "refund 1", "refund 2"]
 
 
 @pytest.mark.parametrize("answer", ["refuse", "yes", "", 1, {"by": "ops"}, False])

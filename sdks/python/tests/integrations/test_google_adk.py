@@ -6,14 +6,17 @@ import inspect
 from types import SimpleNamespace
 
 import pytest
+import story
 
 pytest.importorskip("google.adk")
 
+from fastapi.openapi.models import APIKey
 from google.adk.agents import Agent
 from google.adk.apps import App
+from google.adk.auth import AuthConfig, AuthCredential, AuthCredentialTypes
 from google.adk.models import BaseLlm, LlmResponse
 from google.adk.runners import InMemoryRunner, Runner
-from google.adk.tools import FunctionTool
+from google.adk.tools import FunctionTool, ToolContext
 from google.adk.tools.agent_tool import AgentTool
 from google.adk.workflow import START, Workflow
 from google.genai import types
@@ -121,8 +124,20 @@ def answer(requests, answers, by):
     return types.Content(role="user", parts=parts) if parts else None
 
 
-def runner_of(agent, guard):
-    return InMemoryRunner(app=App(name="app", root_agent=agent, plugins=[IdentityOSPlugin(guard)]))
+def runner_of(agent, guard, **options):
+    return InMemoryRunner(app=App(name="app", root_agent=agent, plugins=[IdentityOSPlugin(guard, **options)]))
+
+
+def play(script, guard):
+    turns = [[(call.tool, call.args)] for call in script.calls]
+    run = lambda name, target: script.run(name, {"target": target})  # noqa: E731
+    agent = agent_of(turns, run, tools=script.tools, on_tool_error_callback=tell_the_model)
+    asyncio.run(conversation(runner_of(agent, guard), script.decisions))
+    return agent.model.results()
+
+
+test_conformance = story.cases(play)
+test_two_agents_at_once = story.two_at_once(play)
 
 
 def synchronous(test):
@@ -138,7 +153,7 @@ def synchronous(test):
 async def test_the_model_sees_the_contract_in_its_system_instruction_as_it_is_now():
     engine = Engine(narrative_prompt="Calm.")
     agent = agent_of([[("refund", {"target": "7"})]], lambda *_: engine.changes.update(narrative_prompt="Careful."))
-    await conversation(runner_of(agent, Guard(engine, "a")))
+    await conversation(runner_of(agent, Guard(engine, "a"), messages=True))
     first, second = (request.config.system_instruction for request in agent.model.requests)
     assert first.startswith("Be kind.")
     assert first.endswith("Calm.")
@@ -170,6 +185,38 @@ async def test_a_failure_is_reported_once_though_adk_calls_two_hooks():
     assert agent.model.results() == ["no connection"]
     assert engine.outcomes() == ["failed"]
     assert [context["error_class"] for _, context in engine.reports if "error_class" in context] == ["RuntimeError"]
+
+
+@synchronous
+async def test_a_call_that_is_cancelled_says_nothing_about_the_agent():
+    engine = Engine()
+
+    async def look_up(target: str) -> str:
+        await asyncio.sleep(60)
+
+    async def refund(target: str) -> str:
+        await asyncio.sleep(0.05)
+        raise RuntimeError("no connection")
+
+    agent = agent_of([[("look_up", {"target": "8"}), ("refund", {"target": "7"})]], tools=[look_up, refund])
+    with pytest.raises(RuntimeError, match="no connection"):
+        await conversation(runner_of(agent, Guard(engine, "a")))
+    assert [(context["tool"], context["outcome"]) for _, context in engine.reports] == [("refund", "failed")]
+
+
+@synchronous
+async def test_a_tool_that_asks_for_credentials_has_not_run():
+    engine = Engine()
+
+    def look_up(target: str, tool_context: ToolContext) -> str:
+        key = APIKey(**{"in": "header", "name": "X-Key"})
+        credential = AuthCredential(auth_type=AuthCredentialTypes.API_KEY)
+        tool_context.request_credential(AuthConfig(auth_scheme=key, raw_auth_credential=credential))
+        return "Wait for the key."
+
+    agent = agent_of([[("look_up", {"target": "7"})]], tools=[look_up])
+    await conversation(runner_of(agent, Guard(engine, "a", {"look_up": "clarify"})))
+    assert engine.outcomes() == []
 
 
 @synchronous
@@ -304,7 +351,7 @@ async def test_each_agent_has_its_guard_by_its_name():
     helper = agent_of([[("look_up", {"target": "8"})]], name="helper", description="Helps.")
     root = agent_of([[("helper", {"request": "help"})], [("refund", {"target": "7"})]], tools=["refund", AgentTool(helper)])
     guards = {"support": Guard(engine, "root"), "helper": Guard(engine, "helper")}
-    await conversation(runner_of(root, guards))
+    await conversation(runner_of(root, guards, messages=True))
     assert [c["tool"] for agent, c in engine.reports if agent == "root" and "tool" in c] == ["helper", "refund"]
     assert [c["tool"] for agent, c in engine.reports if agent == "helper" and "tool" in c] == ["look_up"]
     assert [agent for agent, context in engine.reports if "said" in context] == ["root", "root"]
@@ -391,6 +438,39 @@ async def test_an_engine_that_does_not_answer_ends_no_run():
     agent = agent_of([[("look_up", {"target": "7"})]])
     await conversation(runner_of(agent, Guard(engine, "a", {"look_up": "clarify"})))
     assert agent.model.results() == ["look_up 7"]
+
+
+@pytest.mark.parametrize(("options", "reported"), [({}, []), ({"messages": True}, ["message", "message"])])
+@synchronous
+async def test_messages_are_reported_if_that_is_asked_for(options, reported):
+    engine = Engine()
+    await conversation(runner_of(agent_of([[("refund", {"target": "7"})]]), Guard(engine, "a"), **options))
+    assert [context["said"] for _, context in engine.reports if "said" in context] == reported
+
+
+@synchronous
+async def test_thoughts_and_parts_of_an_answer_are_no_messages():
+    engine = Engine()
+    plugin, context = IdentityOSPlugin(Guard(engine, "a"), messages=True), SimpleNamespace(agent_name="support")
+    thought = types.Content(role="model", parts=[types.Part(text="Hm.", thought=True)])
+    for response in (
+        LlmResponse(content=types.ModelContent("Hel"), partial=True),
+        LlmResponse(content=thought),
+        LlmResponse(),
+        LlmResponse(content=types.ModelContent("Hello")),
+    ):
+        await plugin.after_model_callback(callback_context=context, llm_response=response)
+    assert len(engine.reports) == 1
+
+
+@synchronous
+async def test_a_model_that_counts_its_calls_anew_in_each_session_is_judged_anew():
+    ran, guard = [], Guard(Engine(**PAUSES), "a")
+    for target in ("7", "8"):
+        agent = agent_of([[("refund", {"target": target})]], lambda *call: ran.append(call) or "paid")
+        asked = await conversation(runner_of(agent, guard), ["approve"])
+        assert len(asked) == 1
+    assert ran == [("refund", "7"), ("refund", "8")]
 
 
 @synchronous
