@@ -91,6 +91,10 @@ def echo(name, target):
     return f"{name} {target}"
 
 
+def fail(name, target):
+    raise RuntimeError("no connection")
+
+
 def tell_the_model(tool, args, tool_context, error):
     """The usual way of ADK: without it an exception of a tool ends the run."""
     return {"error": str(error)}
@@ -177,9 +181,6 @@ async def test_a_denied_call_does_not_run_and_the_run_goes_on():
 async def test_a_failure_is_reported_once_though_adk_calls_two_hooks():
     engine = Engine()
 
-    def fail(name, target):
-        raise RuntimeError("no connection")
-
     agent = agent_of([[("refund", {"target": "7"})]], fail, on_tool_error_callback=tell_the_model)
     await conversation(runner_of(agent, Guard(engine, "a")))
     assert agent.model.results() == ["no connection"]
@@ -222,9 +223,6 @@ async def test_a_tool_that_asks_for_credentials_has_not_run():
 @synchronous
 async def test_an_exception_that_nobody_handles_is_reported_and_still_ends_the_run():
     engine = Engine()
-
-    def fail(name, target):
-        raise RuntimeError("no connection")
 
     with pytest.raises(RuntimeError, match="no connection"):
         await conversation(runner_of(agent_of([[("refund", {"target": "7"})]], fail), Guard(engine, "a")))
@@ -444,7 +442,9 @@ async def test_an_engine_that_does_not_answer_ends_no_run():
 @synchronous
 async def test_messages_are_reported_if_that_is_asked_for(options, reported):
     engine = Engine()
-    await conversation(runner_of(agent_of([[("refund", {"target": "7"})]]), Guard(engine, "a"), **options))
+
+    agent = agent_of([[("refund", {"target": "7"})]], fail, on_tool_error_callback=tell_the_model)
+    await conversation(runner_of(agent, Guard(engine, "a"), **options))
     assert [context["said"] for _, context in engine.reports if "said" in context] == reported
 
 
@@ -465,12 +465,11 @@ async def test_thoughts_and_parts_of_an_answer_are_no_messages():
 
 @synchronous
 async def test_a_model_that_counts_its_calls_anew_in_each_session_is_judged_anew():
-    ran, guard = [], Guard(Engine(**PAUSES), "a")
-    for target in ("7", "8"):
-        agent = agent_of([[("refund", {"target": target})]], lambda *call: ran.append(call) or "paid")
-        asked = await conversation(runner_of(agent, guard), ["approve"])
-        assert len(asked) == 1
-    assert ran == [("refund", "7"), ("refund", "8")]
+    guard = Guard(Engine(**PAUSES), "a", {"look_up": "clarify"})
+    waiting, reading = agent_of([[("refund", {"target": "7"})]]), agent_of([[("look_up", {"target": "8"})]])
+    assert len(await conversation(runner_of(waiting, guard))) == 1
+    await conversation(runner_of(reading, guard))
+    assert reading.model.results() == ["look_up 8"]
 
 
 @synchronous
