@@ -105,8 +105,8 @@ class _Session:
         if paused is not None and callable(self._ask):
             try:
                 choice, by = decision(await self._ask(paused, self._name(name), args))
-                decide = self._guard.approve if choice == "approve" else self._guard.refuse
-                verdict = await decide(paused.call_id, by)
+                approve, refuse = self._guard.approve, self._guard.refuse
+                verdict = await approve(paused.call_id, by) if choice == "approve" else refuse(paused.call_id, by)
                 if not verdict.allowed:
                     return PermissionResultDeny(message=verdict.message or UNDECIDED)
             except Exception:
@@ -145,7 +145,7 @@ class _Session:
     async def tell(self, data: Any, *_: Any) -> Any:
         """Add the contract to what the model reads, unless this agent was told the same before: the text stays there."""
         try:
-            who, now = data.get("agent_id") or "", await self._guard.prompt()
+            who, now = data.get("agent_id") or "", self._guard.prompt()
             if not now or self._told.get(who) == now:
                 return {}
             self._told[who] = now
@@ -171,9 +171,10 @@ def _decided(choice: str, message: str) -> dict[str, Any]:
 
 
 def _text(response: Any) -> str:
-    """A tool's response as text: of MCP tools the text blocks, of others the text or sorted JSON."""
-    if isinstance(response, str):
-        return response
-    if isinstance(response, list) and all(isinstance(block, dict) and "text" in block for block in response):
-        return "\n".join(str(block["text"]) for block in response)
+    """A tool's response as text: the text blocks if it has such, else sorted JSON."""
+    blocks = response.get("content", response) if isinstance(response, dict) else response
+    if isinstance(blocks, str):
+        return blocks
+    if isinstance(blocks, list) and all(isinstance(block, dict) and "text" in block for block in blocks):
+        return "\n".join(str(block["text"]) for block in blocks)
     return json.dumps(response, sort_keys=True, default=str)

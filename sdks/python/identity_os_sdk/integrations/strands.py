@@ -61,8 +61,7 @@ class IdentityOSHooks(Plugin):
                 # Raises until the agent is called with the answer; then this hook runs again and the answer is returned here.
                 answer = event.interrupt(f"identity-os-{attempt}", reason={**question, "why": verdict.reason})
                 choice, by = decision(answer)
-                decide = self._guard.approve if choice == "approve" else self._guard.refuse
-                verdict = await decide(call_id, by)
+                verdict = await self._guard.approve(call_id, by) if choice == "approve" else self._guard.refuse(call_id, by)
             if not verdict.allowed:
                 event.cancel_tool = verdict.message or UNDECIDED
         except InterruptException:
@@ -103,7 +102,7 @@ class IdentityOSHooks(Plugin):
     async def _prompt(self, context: InvokeModelContext) -> InvokeModelContext:
         """Append the contract to the system prompt of this one model call; the agent's own prompt stays as it is."""
         try:
-            now, before = await self._guard.prompt(), context.system_prompt
+            now, before = self._guard.prompt(), context.system_prompt
             if isinstance(before, list):
                 return context.replace(system_prompt=[*before, {"text": now}])
             return context.replace(system_prompt=f"{before}\n\n{now}" if before else now)

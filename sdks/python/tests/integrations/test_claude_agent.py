@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 pytest.importorskip("claude_agent_sdk", reason="pip install 'identity-os-sdk[claude_agent]'")
 
 from claude_agent_sdk import (
+    AgentDefinition,
     ClaudeAgentOptions,
     HookMatcher,
     PermissionResultAllow,
@@ -23,6 +25,7 @@ from claude_agent_sdk import (
     query,
     tool,
 )
+from identity_os_sdk import Action
 from identity_os_sdk.guard import Guard, Verdict
 from identity_os_sdk.integrations.claude_agent import UNDECIDED, guarded
 
@@ -90,6 +93,10 @@ def play(script: Any, guard: Guard) -> list[str]:
         return api.results()
 
 
+def _verdict(kind: Any, call_id: str, message: str = "") -> Verdict:
+    return Verdict(kind=kind, tool="", action=Action.EXECUTE, call_id=call_id, message=message)
+
+
 class Fixed:
     """An asynchronous guard with fixed verdicts by tool, which keeps what it was told."""
 
@@ -100,13 +107,13 @@ class Fixed:
         kind = self.verdicts.get(name, "allow")
         if kind == "broken":
             raise RuntimeError("the guard is broken")
-        return Verdict(kind=kind, action="execute", message=f"{name}: {kind}", reason="test", call_id=call_id)
+        return _verdict(kind, call_id, f"{name}: {kind}")
 
     async def after_tool(self, name: str, call_id: str, result: Any = None, error: Any = None) -> None:
         self.heard.append((name, "failed" if error else "worked", error or result))
         self.contract_text = f"CONTRACT after {name}"
 
-    async def prompt(self) -> str:
+    def prompt(self) -> str:
         return self.contract_text
 
     async def user_said(self, text: str) -> None:
@@ -117,11 +124,11 @@ class Fixed:
 
     async def approve(self, call_id: str, by: str) -> Verdict:
         self.heard.append(("approve", by))
-        return Verdict(kind="allow", action="execute", message="", reason="test", call_id=call_id)
+        return _verdict("allow", call_id)
 
-    async def refuse(self, call_id: str, by: str) -> Verdict:
+    def refuse(self, call_id: str, by: str) -> Verdict:
         self.heard.append(("refuse", by))
-        return Verdict(kind="deny", action="execute", message=f"{by} refused", reason="test", call_id=call_id)
+        return _verdict("deny", call_id, f"{by} refused")
 
 
 class Shop:
@@ -248,7 +255,7 @@ def test_your_own_hooks_and_can_use_tool_stay() -> None:
     assert before.hooks is not None
     assert len(before.hooks["PreToolUse"]) == 1  # the options given are not changed
     assert [one for one in seen if "read" in one] == ["hook mcp__shop__read", "can_use_tool mcp__shop__read"]
-    assert ("approve", "a person") in guard.heard
+    assert ("approve", "unknown") in guard.heard
     assert results[1] == "not on Sundays"
     assert shop.ran == ["read"]
 
@@ -259,8 +266,8 @@ def test_a_deferred_call_waits_for_a_decision_and_runs_when_resumed() -> None:
         first = asyncio.run(run("go", guarded(options(api, shop), guard, "defer")))
         assert first.deferred_tool_use is not None
         assert (shop.ran, first.deferred_tool_use.name, first.deferred_tool_use.id) == ([], "mcp__shop__refund", "toolu_1_0")
-        guard.verdicts["refund"] = "allow"  # what Guard.approve does
-        asyncio.run(run("go on", guarded(options(api, shop, resume=first.session_id), guard, "defer")))
+        asyncio.run(run("go on", guarded(options(api, shop, resume=first.session_id), Fixed(refund="pause"), approves)))
+        assert api.results() == ["refund 42"]
     assert shop.ran == ["refund"]
 
 
@@ -272,6 +279,20 @@ def test_calls_of_one_turn_are_decided_each() -> None:
         results = api.results()
     assert shop.ran == ["read", "read"]
     assert "refund: deny" in results[1]
+
+
+def test_a_subagent_is_guarded_and_told_the_contract() -> None:
+    guard, shop = Fixed(refund="deny"), Shop()
+    errand = {"description": "an errand", "prompt": "refund it", "subagent_type": "helper", "run_in_background": False}
+    with MessagesAPI([[("Agent", errand)], *calls("refund")]) as api:
+        helper = {"helper": AgentDefinition(description="helps", prompt="You help.")}
+        more: dict[str, Any] = {"tools": ["Agent"], "allowed_tools": ["mcp__shop", "Agent"], "agents": helper}
+        asyncio.run(run("go", guarded(options(api, shop, **more), guard)))
+        subagent = json.dumps(api.requests[2]["messages"])
+    assert shop.ran == []
+    assert "CONTRACT calm" in subagent
+    assert "refund: deny" in subagent
+    assert ("Agent", "worked") in [heard[:2] for heard in guard.heard]
 
 
 def test_two_agents_at_once_keep_their_guards() -> None:

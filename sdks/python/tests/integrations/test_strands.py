@@ -11,6 +11,7 @@ import pytest
 
 pytest.importorskip("strands", reason="pip install 'identity-os-sdk[strands]'")
 
+from identity_os_sdk import Action
 from identity_os_sdk.guard import Guard, Verdict
 from identity_os_sdk.integrations.strands import UNDECIDED, IdentityOSHooks
 from strands import Agent, tool
@@ -85,6 +86,10 @@ def play(script: Any, guard: Guard) -> list[str]:
     return results(agent)
 
 
+def _verdict(kind: Any, call_id: str, message: str = "") -> Verdict:
+    return Verdict(kind=kind, tool="", action=Action.EXECUTE, call_id=call_id, message=message)
+
+
 class Fixed:
     """An asynchronous guard with fixed verdicts by tool, which keeps what it was told."""
 
@@ -95,13 +100,13 @@ class Fixed:
         kind = self.verdicts.get(name, "allow")
         if kind == "broken":
             raise RuntimeError("the guard is broken")
-        return Verdict(kind=kind, action="execute", message=f"{name}: {kind}", reason="test", call_id=call_id)
+        return _verdict(kind, call_id, f"{name}: {kind}")
 
     async def after_tool(self, name: str, call_id: str, result: Any = None, error: Any = None) -> None:
         self.heard.append((name, "failed" if error else "worked", str(error or result)))
         self.contract_text = f"CONTRACT after {name}"
 
-    async def prompt(self) -> str:
+    def prompt(self) -> str:
         return self.contract_text
 
     async def user_said(self, text: str) -> None:
@@ -112,11 +117,11 @@ class Fixed:
 
     async def approve(self, call_id: str, by: str) -> Verdict:
         self.heard.append(("approve", call_id))
-        return Verdict(kind="allow", action="execute", message="", reason="test", call_id=call_id)
+        return _verdict("allow", call_id)
 
-    async def refuse(self, call_id: str, by: str) -> Verdict:
+    def refuse(self, call_id: str, by: str) -> Verdict:
         self.heard.append(("refuse", call_id))
-        return Verdict(kind="deny", action="execute", message=f"{by} refused", reason="test", call_id=call_id)
+        return _verdict("deny", call_id, f"{by} refused")
 
 
 class Shop:
@@ -183,7 +188,10 @@ def test_a_guard_that_breaks_elsewhere_does_not_stop_the_agent() -> None:
         async def broken(self, *_: Any, **__: Any) -> Any:
             raise RuntimeError("the guard is broken")
 
-        after_tool = prompt = user_said = agent_said = broken
+        after_tool = user_said = agent_said = broken
+
+        def prompt(self) -> str:
+            raise RuntimeError("the guard is broken")
 
     model, shop = ScriptedModel(calls("read")), Shop()
     one = agent(model, shop, Broken())
