@@ -40,13 +40,14 @@ Ask = Callable[[Verdict, str, dict[str, Any]], Awaitable[Any]]
 
 
 def guarded(
-    options: ClaudeAgentOptions, guard: Guard | GuardAsync, ask: Ask | Literal["defer"] | None = None
+    options: ClaudeAgentOptions, guard: Guard | GuardAsync, ask: Ask | Literal["defer"] | None = None, *, messages: bool = False
 ) -> ClaudeAgentOptions:
     """A copy of `options` whose tool calls pass `guard`; hooks and `can_use_tool` of your own stay and are asked as well.
 
     `ask(verdict, tool, args)` asks a person about a paused call and returns the answer: "approve", "refuse", or
     {"decision": ..., "by": ...}.
-    `ask="defer"` ends the run at a paused call: decide with `guard.approve` or `guard.refuse`, then resume the session.
+    `ask="defer"` ends the run at a paused call; resume the session with an `ask` that knows the decision.
+    `messages`: report what the user and Claude say, too.
     """
     session = _Session(guard, ask, options)
     events = {
@@ -54,11 +55,12 @@ def guarded(
         "PreToolUse": HookMatcher(hooks=[session.before_tool], on_failure="block"),
         "PostToolUse": HookMatcher(hooks=[session.after_tool]),
         "PostToolUseFailure": HookMatcher(hooks=[session.after_tool]),
-        "UserPromptSubmit": HookMatcher(hooks=[session.user_said]),
+        "UserPromptSubmit": HookMatcher(hooks=[session.user_said if messages else session.begin]),
         "SubagentStart": HookMatcher(hooks=[session.tell]),
         "PreCompact": HookMatcher(hooks=[session.forget]),
-        "Stop": HookMatcher(hooks=[session.agent_said]),
     }
+    if messages:
+        events["Stop"] = HookMatcher(hooks=[session.agent_said])
     hooks: dict[Any, list[HookMatcher]] = {event: list(matchers) for event, matchers in (options.hooks or {}).items()}
     for event, matcher in events.items():
         hooks[event] = [*hooks.get(event, []), matcher]
@@ -131,8 +133,7 @@ class _Session:
             await self._guard.user_said(data["prompt"])
         except Exception:
             log.exception("the guard's hook failed; the user's message is not reported")
-        self._told.clear()
-        return await self.tell(data)
+        return await self.begin(data)
 
     async def agent_said(self, data: Any, *_: Any) -> Any:
         try:
@@ -141,6 +142,11 @@ class _Session:
         except Exception:
             log.exception("the guard's hook failed; the agent's message is not reported")
         return {}
+
+    async def begin(self, data: Any, *_: Any) -> Any:
+        """A prompt: tell the contract, whatever was told before."""
+        self._told.clear()
+        return await self.tell(data)
 
     async def tell(self, data: Any, *_: Any) -> Any:
         """Add the contract to what the model reads, unless this agent was told the same before: the text stays there."""

@@ -31,13 +31,15 @@ UNDECIDED = "This call was stopped: Identity OS could not decide about it. Do no
 class IdentityOSHooks(Plugin):
     """Asks `guard` before each tool call, reports each result, and tells the model what its contract is now.
 
-    One guard for each agent. The hooks are the last of their kind, so that they see the call as other hooks have left it.
+    One guard for each agent. `messages`: report what the user and the agent say, too. The hooks are the last of their kind, so
+    that they see the call as other hooks have left it.
     """
 
     name = "identity-os"
 
-    def __init__(self, guard: Guard | GuardAsync) -> None:
+    def __init__(self, guard: Guard | GuardAsync, *, messages: bool = False) -> None:
         super().__init__()
+        self._messages = messages
         self._guard = guard.asynchronous() if isinstance(guard, Guard) else guard
         self._attempts: dict[str, int] = {}  # of calls that another hook retries: each attempt is an interrupt of its own
 
@@ -45,9 +47,10 @@ class IdentityOSHooks(Plugin):
         """Add the hooks to `agent`; Strands calls this."""
         agent.add_hook(self._before_tool, BeforeToolCallEvent, order=HookOrder.SDK_LAST)
         agent.add_hook(self._after_tool, AfterToolCallEvent, order=HookOrder.SDK_LAST)
-        agent.add_hook(self._user_said, BeforeInvocationEvent, order=HookOrder.SDK_LAST)
-        agent.add_hook(self._agent_said, AfterInvocationEvent, order=HookOrder.SDK_LAST)
         agent.add_middleware(InvokeModelStage.Input, self._prompt)
+        if self._messages:
+            agent.add_hook(self._user_said, BeforeInvocationEvent, order=HookOrder.SDK_LAST)
+            agent.add_hook(self._agent_said, AfterInvocationEvent, order=HookOrder.SDK_LAST)
 
     async def _before_tool(self, event: BeforeToolCallEvent) -> None:
         if event.cancel_tool:  # another hook has denied the call

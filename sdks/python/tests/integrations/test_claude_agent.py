@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+import story
 
 pytest.importorskip("claude_agent_sdk", reason="pip install 'identity-os-sdk[claude_agent]'")
 
@@ -28,8 +28,6 @@ from claude_agent_sdk import (
 from identity_os_sdk import Action
 from identity_os_sdk.guard import Guard, Verdict
 from identity_os_sdk.integrations.claude_agent import UNDECIDED, guarded
-
-sys.path.insert(0, str(Path(__file__).parent))
 from messages_api import MessagesAPI
 
 
@@ -91,6 +89,10 @@ def play(script: Any, guard: Guard) -> list[str]:
     with MessagesAPI(turns(script)) as api:
         asyncio.run(run("go", guarded(options(api, script), guard, ask)))
         return api.results()
+
+
+test_conformance = story.cases(play)
+test_conformance_of_two_agents_at_once = story.two_at_once(play)
 
 
 def _verdict(kind: Any, call_id: str, message: str = "") -> Verdict:
@@ -155,7 +157,7 @@ async def approves(*_: Any) -> str:
 def test_the_contract_is_told_once_and_again_when_it_changes() -> None:
     guard, shop = Fixed(), Shop()
     with MessagesAPI(calls("read", "read", "refund")) as api:
-        asyncio.run(run("hello", guarded(options(api, shop), guard)))
+        asyncio.run(run("hello", guarded(options(api, shop), guard, messages=True)))
         read = api.read()
     assert [read.count(text) for text in ("CONTRACT calm", "CONTRACT after read", "CONTRACT after refund")] == [1, 1, 1]
     assert guard.heard[0] == ("user", "hello")
@@ -300,8 +302,8 @@ def test_two_agents_at_once_keep_their_guards() -> None:
 
     async def both(a: MessagesAPI, b: MessagesAPI) -> None:
         await asyncio.gather(
-            run("one", guarded(options(a, shop), one)),
-            run("other", guarded(options(b, shop), other)),
+            run("one", guarded(options(a, shop), one, messages=True)),
+            run("other", guarded(options(b, shop), other, messages=True)),
         )
 
     with MessagesAPI(calls("refund")) as a, MessagesAPI(calls("refund")) as b:

@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator
 from typing import Any
 
 import pytest
+import story
 
 pytest.importorskip("strands", reason="pip install 'identity-os-sdk[strands]'")
 
@@ -86,6 +87,10 @@ def play(script: Any, guard: Guard) -> list[str]:
     return results(agent)
 
 
+test_conformance = story.cases(play)
+test_conformance_of_two_agents_at_once = story.two_at_once(play)
+
+
 def _verdict(kind: Any, call_id: str, message: str = "") -> Verdict:
     return Verdict(kind=kind, tool="", action=Action.EXECUTE, call_id=call_id, message=message)
 
@@ -124,6 +129,12 @@ class Fixed:
         return _verdict("deny", call_id, f"{by} refused")
 
 
+def test_messages_are_reported_only_if_asked_for() -> None:
+    guard = Fixed()
+    Agent(model=ScriptedModel([]), plugins=[IdentityOSHooks(guard)], callback_handler=None)("hello")  # type: ignore[arg-type]
+    assert guard.heard == []
+
+
 class Shop:
     """Two tools that work, and what was run."""
 
@@ -142,7 +153,7 @@ def calls(*names: str) -> list[tuple[str, dict[str, Any]]]:
 
 
 def agent(model: ScriptedModel, shop: Shop, guard: Any, **more: Any) -> Agent:
-    hooks = IdentityOSHooks(guard)
+    hooks = IdentityOSHooks(guard, messages=True)
     return Agent(model=model, tools=scripted_tools(shop), plugins=[hooks], callback_handler=None, **more)
 
 
