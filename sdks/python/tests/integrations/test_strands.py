@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncGenerator
 from typing import Any
 
@@ -283,6 +284,34 @@ def test_a_direct_call_is_guarded_too() -> None:
     with pytest.raises(RuntimeError, match="interrupt in direct tool call"):
         one.tool.read(target="42")
     assert shop.ran == []
+
+
+def test_one_agent_called_again_reports_all_of_its_calls(caplog: pytest.LogCaptureFixture) -> None:
+    """Strands makes an event loop for each synchronous call, and runs the calls of one turn at once."""
+
+    class SlowEngine(story.RecordingEngine):
+        def process(self, *args: Any, **options: Any) -> Any:
+            time.sleep(0.02)
+            return super().process(*args, **options)
+
+    class Turn(ScriptedModel):
+        async def stream(self, messages: Any, *args: Any, **options: Any) -> AsyncGenerator[Any, None]:
+            asked = messages[-1]["content"][0]
+            yield {"messageStart": {"role": "assistant"}}
+            for i in range(3 if "text" in asked else 0):
+                yield {"contentBlockStart": {"start": {"toolUse": {"name": "read", "toolUseId": f"{asked['text']}-{i}"}}}}
+                yield {"contentBlockDelta": {"delta": {"toolUse": {"input": json.dumps({"target": str(i)})}}}}
+                yield {"contentBlockStop": {}}
+            yield {"messageStop": {"stopReason": "tool_use" if "text" in asked else "end_turn"}}
+
+    engine = SlowEngine()
+    one = Agent(
+        model=Turn([]), tools=scripted_tools(Shop()), plugins=[IdentityOSHooks(Guard(engine, "a"))], callback_handler=None
+    )
+    for prompt in ("first", "second", "third"):
+        one(prompt)
+    assert len(engine.reports) == 9
+    assert caplog.records == []
 
 
 def test_two_agents_at_once_keep_their_guards() -> None:
