@@ -4,17 +4,17 @@ import asyncio
 import io
 import json
 import os
+import re
+import subprocess
 import sys
-import tempfile
 import threading
 import time
+from pathlib import Path
 
 import pytest
 import story
 
-# CrewAI keeps each crew's outputs in a file of the user, unless it is given another folder.
 os.environ |= {"CREWAI_DISABLE_TELEMETRY": "true", "OTEL_SDK_DISABLED": "true", "CREWAI_TRACING_ENABLED": "false"}
-os.environ["CREWAI_STORAGE_DIR"] = tempfile.TemporaryDirectory(prefix="crewai-").name
 pytest.importorskip("crewai")
 
 from crewai import Agent, BaseLLM, Crew, Task
@@ -29,6 +29,10 @@ from crewai.tools import BaseTool, ToolFailure
 from identity_os_sdk.guard import Guard
 from identity_os_sdk.integrations.crewai import IdentityOSHooks
 from identity_os_sdk.local import LocalEngine
+
+# What the framework does to itself.
+pytestmark = [pytest.mark.filterwarnings("ignore::DeprecationWarning")]
+PAGE = (Path(__file__).resolve().parents[4] / "docs/integrations/crewai.md").read_text()
 
 PAUSES = {"should_pause": True, "pause_reason": "tired"}
 DENIES = {"allowed_actions": ["clarify"]}
@@ -91,7 +95,9 @@ class Engine:
 
 
 @pytest.fixture(autouse=True)
-def _hooks_are_taken_out_again():
+def _leaves_nothing_behind(tmp_path, monkeypatch):
+    # CrewAI keeps each crew's outputs in a file of the user, unless it is given another folder.
+    monkeypatch.setenv("CREWAI_STORAGE_DIR", str(tmp_path))
     yield
     assert not [*get_before_tool_call_hooks(), *get_after_tool_call_hooks(), *get_before_llm_call_hooks()]
 
@@ -435,3 +441,12 @@ def test_an_agent_without_a_crew_is_guarded():
         agent.kickoff("Do it.")
     assert ran == []
     assert agent.llm.results()[0].startswith("refund is not allowed now")
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_the_programs_of_the_page_run(number):
+    programs = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    done = subprocess.run([sys.executable, "-c", programs[number]], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert ("refund is not allowed now" in done.stdout) is (number == 1)
+    assert len(programs) == 3

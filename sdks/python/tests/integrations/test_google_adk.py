@@ -3,6 +3,10 @@
 import asyncio
 import functools
 import inspect
+import re
+import subprocess
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -24,6 +28,13 @@ from identity_os_sdk.guard import Guard
 from identity_os_sdk.integrations.google_adk import IdentityOSPlugin
 from identity_os_sdk.local import LocalEngine
 from pydantic import BaseModel
+
+# What the framework does to itself.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:.*EXPERIMENTAL:UserWarning"),
+]
+PAGE = (Path(__file__).resolve().parents[4] / "docs/integrations/google_adk.md").read_text()
 
 CONFIRM = "adk_request_confirmation"
 
@@ -484,3 +495,12 @@ async def test_conversations_at_once_do_not_mix():
     results = await asyncio.gather(*(one(number) for number in range(4)))
     assert results == [[f"look_up {number}-{turn}" for turn in range(5)] for number in range(4)]
     assert [len(engine.outcomes(f"agent{number}")) for number in range(4)] == [5] * 4
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_the_programs_of_the_page_run(number):
+    programs = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    done = subprocess.run([sys.executable, "-c", programs[number]], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert ("refund is not allowed now" in done.stdout) is (number == 1)
+    assert len(programs) == 3
