@@ -27,7 +27,7 @@ from crewai.hooks import (
 )
 from crewai.tools import ToolFailure
 
-from identity_os_sdk.guard import Guard, Verdict, decision
+from identity_os_sdk.guard import Guard, GuardAsync, Verdict, decision
 
 __all__ = ["IdentityOSHooks"]
 
@@ -58,6 +58,8 @@ class IdentityOSHooks:
     """
 
     def __init__(self, guard: Guard | Mapping[str, Guard | None], *, ask: Ask | None = None) -> None:
+        if any(isinstance(one, GuardAsync) for one in (guard.values() if isinstance(guard, Mapping) else [guard])):
+            raise TypeError("CrewAI's hooks are synchronous: they need a Guard, not a GuardAsync")
         self._guard, self._ask, self._asking = guard, ask or ask_on_terminal, threading.Lock()
         # CrewAI's contexts have no call id. The two hooks of one call have the same dict of arguments, which is kept here so
         # that no other dict gets its id.

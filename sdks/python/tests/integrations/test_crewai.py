@@ -366,6 +366,13 @@ def test_ours_denies_when_it_breaks(hooks, native):
     assert "refund is not allowed now: the guard failed." in str(agent.llm.requests[-1])
 
 
+def test_a_guard_that_must_be_awaited_is_refused_at_once():
+    guard = Guard(Engine(), "a").asynchronous()
+    for wrong in (guard, {"support": guard}):
+        with pytest.raises(TypeError, match="synchronous"):
+            IdentityOSHooks(wrong)
+
+
 def test_an_engine_that_does_not_answer_ends_no_run():
     engine = Engine()
     engine.broken = True
