@@ -7,7 +7,7 @@ import pytest
 from benchmarks import behaviour, guardrails, scenarios, strength
 from benchmarks.normal import TRIO, Run, play, settled, turns
 from benchmarks.scenarios import ASSERTION, CONNECTION, ORDER, PERCEPTION, STRESS
-from identity_engine import ACTIONS, DRIFT_LEVELS, RISKY, SAFE, STRESS_STATES, Observation, Profile, reset
+from identity_engine import DRIFT_LEVELS, RISKY, SAFE, STRESS_STATES, Observation, Profile
 from local import template
 
 FAILURE = Observation(STRESS, 0.9)
@@ -136,20 +136,14 @@ def test_figures_of_the_pictures():
     assert (max(shift.levels[120:]), shift.levels[-1], shift.held()) == (2, 2, 0)
 
 
-def test_failures_that_look_like_another_character():
-    """The consequences that concepts.md, "Where it stands", ends with. When one no longer holds, take it off the page."""
+def test_no_failure_is_taken_for_another_character():
+    """What concepts.md, "Where it stands", and event-strength.md, "Incidents", end with."""
     strict = play([*settled(), *[FAILURE] * 2, *settled(200)], profile=Profile(drift_tolerance="strict"))
     incident = play([*settled(), INCIDENT, *settled(200)])
-    for run in (strict, incident):
-        assert run.rollbacks == 3
-        assert at_end(run) == SAFE
-    for state in (strict.states[-1], incident.states[-1]):
-        assert set(ACTIONS) == at_end(play(settled(10), reset(state, "rebaseline")))
-    known = play([*settled(80), Observation(STRESS, 0.3), *settled(40), INCIDENT, *settled(100)])
-    assert (known.rollbacks, known.held()) == (0, 6)
-    alone = play(settled() + turns(TRIO, 200, 0.6))
     both = play([*settled(), *turns(TRIO, 10, 0.6), *[FAILURE] * 3, *turns(TRIO, 200, 0.6)])
-    assert (alone.rollbacks, max(alone.levels[120:]), both.rollbacks, bool(paused(both))) == (0, 2, 2, True)
+    for run in (strict, incident, both):
+        assert (run.rollbacks, run.flagged(), max(run.levels[120:]) <= 2) == (0, 0, True)
+    assert incident.held() == 6
 
 
 def test_comparison_is_as_printed():
