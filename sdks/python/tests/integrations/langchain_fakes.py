@@ -3,13 +3,14 @@
 import asyncio
 import itertools
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from identity_os_sdk.guard import Guard
 from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage, ToolMessage
-from langchain_core.tools import StructuredTool
+from langchain_core.tools import StructuredTool, ToolException
 from langgraph.types import Command
 
 _numbers = itertools.count(1)
@@ -78,12 +79,36 @@ class Conversation:
         return self.agent.invoke(given, self.config)  # type: ignore[no-any-return]
 
 
-#: In synchronous and in asynchronous code. Python 3.10 does not hand on to coroutines what `interrupt` needs.
+def player(build: Callable[[FakeModel, list[StructuredTool], Guard], Any], *, asynchronous: bool = False) -> Any:
+    """The `play` of the conformance story, for agents that `build` makes."""
+
+    def play(script: Any, guard: Guard) -> list[str]:
+        def work(name: str, target: str) -> str:
+            try:
+                return str(script.run(name, {"target": target}))
+            except script.ToolFailed as error:
+                raise ToolException(str(error)) from error
+
+        tools = Tools()
+        tools.work = work  # type: ignore[method-assign]
+        fake = model(*([(call.tool, call.args["target"])] for call in script.calls))
+        talk = Conversation(build(fake, tools.make(*script.tools), guard), asynchronous)
+        state = talk.run()
+        while "__interrupt__" in state:
+            state = talk.answer({"decision": script.decisions.pop(0), "by": "ops@example.test"})
+        return results(state)
+
+    return play
+
+
+#: Python 3.10 does not hand on to coroutines what `interrupt` needs.
+CAN_ASK = sys.version_info >= (3, 11)
+#: In synchronous and in asynchronous code.
 BOTH_WAYS = pytest.mark.parametrize(
     "asynchronous",
     [
         pytest.param(False, id="sync"),
-        pytest.param(True, id="async", marks=pytest.mark.skipif(sys.version_info < (3, 11), reason="needs Python 3.11")),
+        pytest.param(True, id="async", marks=pytest.mark.skipif(not CAN_ASK, reason="needs Python 3.11")),
     ],
 )
 

@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
+import story
 from identity_os_sdk.guard import Guard
 from identity_os_sdk.integrations.langchain import IdentityOSMiddleware
 from identity_os_sdk.local import LocalEngine
@@ -11,7 +12,7 @@ from langchain.agents import create_agent
 from langchain.agents.middleware import ToolRetryMiddleware
 from langchain_core.messages import AIMessage, SystemMessage, ToolMessage
 from langchain_core.tools import StructuredTool, ToolException
-from langchain_fakes import BOTH_WAYS, Conversation, FakeModel, Tools, breaks, hold, model, pause, results
+from langchain_fakes import BOTH_WAYS, CAN_ASK, Conversation, FakeModel, Tools, breaks, hold, model, pause, player, results
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import interrupt
 
@@ -19,6 +20,12 @@ from langgraph.types import interrupt
 def agent(model: FakeModel, tools: list[Any], guard: Any, *others: Any, **options: Any) -> Any:
     options = {"checkpointer": InMemorySaver(), **options}
     return create_agent(model, tools, middleware=[*others, IdentityOSMiddleware(guard)], **options)
+
+
+test_conformance = story.cases(player(agent))
+test_conformance_of_asynchronous_agents = story.cases(player(agent, asynchronous=True), can_pause=CAN_ASK)
+test_two_at_once = story.two_at_once(player(agent))
+test_two_asynchronous_agents_at_once = story.two_at_once(player(agent, asynchronous=True))
 
 
 @pytest.fixture

@@ -5,11 +5,12 @@ import operator
 from typing import Annotated, Any
 
 import pytest
+import story
 from identity_os_sdk.guard import Guard
 from identity_os_sdk.integrations.langgraph import GuardedToolNode, guard_node
 from identity_os_sdk.local import LocalEngine
 from langchain_core.messages import SystemMessage, ToolMessage
-from langchain_fakes import BOTH_WAYS, Conversation, FakeModel, Tools, breaks, hold, model, pause, results
+from langchain_fakes import BOTH_WAYS, CAN_ASK, Conversation, FakeModel, Tools, breaks, hold, model, pause, player, results
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode, tools_condition
@@ -49,6 +50,14 @@ def with_guard_node(fake: FakeModel, tools: Any, guard: Any, state: Any = Messag
 
 
 GRAPHS = pytest.mark.parametrize("graph", [with_tool_node, with_guard_node])
+
+
+test_conformance_of_the_tool_node = story.cases(player(with_tool_node))
+test_conformance_of_the_asynchronous_tool_node = story.cases(player(with_tool_node, asynchronous=True), can_pause=CAN_ASK)
+test_conformance_of_the_guard_node = story.cases(player(with_guard_node))
+test_conformance_of_the_asynchronous_guard_node = story.cases(player(with_guard_node, asynchronous=True))
+test_two_tool_nodes_at_once = story.two_at_once(player(with_tool_node))
+test_two_guard_nodes_at_once = story.two_at_once(player(with_guard_node))
 
 
 @pytest.fixture
