@@ -7,7 +7,7 @@ runs again: it gets its own answer, and not the one that is meant for the next q
 
 import logging
 from collections.abc import Callable, Generator, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from langchain_core.messages import ToolCall, ToolMessage
 from langgraph.config import get_config
@@ -23,7 +23,7 @@ T = TypeVar("T")
 #: A hook, written once for both kinds of code: it yields what the guard or the framework returned, and gets it back awaited.
 Steps = Generator[Any, Any, T]
 AnyGuard = Guard | GuardAsync
-Result = ToolMessage | Command[Any]
+Result: TypeAlias = ToolMessage | Command[Any]
 #: Verdicts by the id of the call. None is the denial of a call that could not be judged.
 Verdicts = Mapping[str, Verdict | None]
 
@@ -163,6 +163,7 @@ def _question(verdict: Verdict, call: ToolCall) -> dict[str, Any]:
 
 def _configurable() -> Mapping[str, Any]:
     try:
-        return get_config().get("configurable", {})
+        configurable: Mapping[str, Any] = get_config().get("configurable", {})
     except RuntimeError:  # Outside of a graph, and in asynchronous code before Python 3.11.
         return {}
+    return configurable

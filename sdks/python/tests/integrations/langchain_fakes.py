@@ -65,7 +65,7 @@ class Conversation:
 
     def __init__(self, agent: Any, asynchronous: bool = False) -> None:
         self.agent, self.asynchronous = agent, asynchronous
-        self.config: Any = {"configurable": {"thread_id": f"thread-{next(_numbers)}"}}
+        self.config: Any = {"configurable": {"thread_id": f"thread-{next(_numbers)}"}, "recursion_limit": 100}
 
     def run(self) -> dict[str, Any]:
         return self._invoke({"messages": [("user", "go on")]})
