@@ -1,6 +1,7 @@
 """The middleware in agents of `create_agent`. The model is LangChain's own fake."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -224,3 +225,33 @@ def test_two_conversations_may_number_their_calls_alike(guard: Guard, tools: Too
     assert "refused by a person" in results(talks[1].answer("refuse"))[0]
     assert tools.ran == [("refund", "a")]
     assert guard.run == talks[1].config["configurable"]["thread_id"]
+
+
+def test_a_pause_in_an_agent_that_is_a_tool_reaches_the_person(tools: Tools) -> None:
+    engine = LocalEngine(":memory:")
+    caller, called = (Guard(engine, name, tools={"refund": "execute"}, default="execute") for name in ("caller", "called"))
+    pause(called, "refund")
+    inner = agent(model([("refund", "a")]), tools.make(), called, checkpointer=None)
+
+    def delegate(target: str) -> str:
+        """Let another agent do it."""
+        return results(inner.invoke({"messages": [("user", target)]}))[0]
+
+    talk = Conversation(agent(model([("delegate", "a")]), [StructuredTool.from_function(delegate)], caller))
+    (question,) = talk.run()["__interrupt__"]
+    assert (question.value["tool"], tools.ran) == ("refund", [])
+    assert results(talk.answer("approve")) == ["refund a: ok"]
+    assert tools.ran == [("refund", "a")]
+
+
+@pytest.mark.xfail(strict=True, reason="a guard keeps the verdicts that wait in its process alone")
+@pytest.mark.parametrize(("answer", "ran"), [("approve", [("refund", "a")]), ("refuse", [])])
+def test_another_process_goes_on_after_a_pause(tools: Tools, tmp_path: Path, answer: str, ran: list[Any]) -> None:
+    here, there = (Guard(LocalEngine(str(tmp_path / "agents.db")), "agent", tools={"refund": "execute"}) for _ in range(2))
+    pause(here, "refund")
+    fake, saver = model([("refund", "a")]), InMemorySaver()
+    talk = Conversation(agent(fake, tools.make(), here, checkpointer=saver))
+    talk.run()
+    talk.agent = agent(fake, tools.make(), there, checkpointer=saver)
+    assert ("refused by a person" in results(talk.answer(answer))[0]) is (answer == "refuse")
+    assert tools.ran == ran
