@@ -153,7 +153,8 @@ class Core:
         self._memory = Memory()
         self._calls: dict[str, _Call] = {}
         self._tools: dict[str, _Tool] = {}
-        self._incident = False
+        #: none, found (on its way to the engine), or young (the engine knows, and stress has not fallen below HIGH since)
+        self._incident: Literal["none", "found", "young"] = "none"
         self._seen: dict[str, None] = getattr(self, "_seen", {})
 
     # What the engine says
@@ -166,13 +167,15 @@ class Core:
         return self._fresh_reads or self._answered_at is None or now - self._answered_at >= _FRESH
 
     def answered(self, contract: m.Contract, *, rolled_back: bool = False) -> None:
-        """The engine's contract is this."""
+        """The engine's contract is this. TypeError when it is none: what is no contract is no answer."""
+        if not isinstance(contract, m.Contract):
+            raise TypeError(f"{type(contract).__name__} is no contract")
         with self._lock:
             before, self.contract = self.contract, contract
             known = self._answered_at is not None
             self._answered_at, self._failed_at = time.monotonic(), None
-            if contract.stress_state in ("LOW", "MED"):
-                self._incident = False
+            if self._incident == "young" and contract.stress_state in ("LOW", "MED"):
+                self._incident = "none"
         if known and contract.stress_state != before.stress_state:
             self._tell("stress", {"before": before.stress_state, "after": contract.stress_state})
         if rolled_back:
@@ -206,6 +209,8 @@ class Core:
     def delivered(self, report: Outgoing, processed: m.Processed) -> None:
         """The engine took a report."""
         self._drop(report)
+        if report.report.severity == "incident":
+            self._incident = "young"
         if report.instance_id == self.instance_id:
             self.answered(processed.contract, rolled_back=processed.drift.rolled_back)
 
@@ -378,7 +383,7 @@ class Core:
         if given is not None and given.granted() and not now.should_escalate:
             given.calls = max(given.calls - 1, 0)
             return self._allow(name, call_id, "a person allowed the next calls")
-        held = tool.outside and self._incident
+        held = tool.outside and self._incident != "none"
         if self._passes(action) and not held:
             return self._allow(name, call_id, "")
         if now.should_escalate and not held:
@@ -449,7 +454,8 @@ class Core:
             name = getattr(detector, "__name__", type(detector).__name__)
             kind = "mild" if hit == "mild" else "detector"
             with self._lock:
-                self._incident |= kind == "detector"
+                if kind == "detector":
+                    self._incident = "found"
                 context = {"detector": name, "tool": tool, "outcome": "incident" if kind == "detector" else "mild"}
                 reports.append(self._report(Event(kind), f"{call_id}:{number}", attempt, context))
         return reports

@@ -241,11 +241,9 @@ class Guard(_Shared):
         if not (always or self.core.wants_contract()):
             return
         try:
-            contract = self.engine.get_contract(self.instance_id)
+            self.core.answered(self.engine.get_contract(self.instance_id))
         except Exception as error:
             self.core.unreachable(error)
-        else:
-            self.core.answered(contract)
 
     def _deliver(self, reports: list[Outgoing]) -> None:
         if not reports:
@@ -264,12 +262,10 @@ class Guard(_Shared):
         with self._sending:
             while (report := self.core.next_report()) is not None:
                 try:
-                    processed = self.engine.process(report.instance_id, **report.arguments())
+                    self.core.delivered(report, self.engine.process(report.instance_id, **report.arguments()))
                 except Exception as error:
                     if not self.core.rejected(report, error):
                         return
-                else:
-                    self.core.delivered(report, processed)
 
     def _work(self) -> None:
         background = self._background
@@ -349,11 +345,9 @@ class GuardAsync(_Shared):
 
     async def _refresh(self) -> None:
         try:
-            contract = await self._call(self.engine.get_contract, self.instance_id)
+            self.core.answered(await self._call(self.engine.get_contract, self.instance_id))
         except Exception as error:
             self.core.unreachable(error)
-        else:
-            self.core.answered(contract)
 
     async def _deliver(self, reports: list[Outgoing], *, flush: bool = False) -> None:
         self.core.enqueue(reports)
@@ -372,12 +366,11 @@ class GuardAsync(_Shared):
         async with self._lock:
             while (report := self.core.next_report()) is not None:
                 try:
-                    processed = await self._call(self.engine.process, report.instance_id, **report.arguments())
+                    answer = await self._call(self.engine.process, report.instance_id, **report.arguments())
+                    self.core.delivered(report, answer)
                 except Exception as error:
                     if not self.core.rejected(report, error):
                         return
-                else:
-                    self.core.delivered(report, processed)
 
     async def _call(self, method: Callable[..., Any], *args: Any, **arguments: Any) -> Any:
         if self._awaitable:
