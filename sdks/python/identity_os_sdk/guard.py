@@ -361,6 +361,10 @@ class GuardAsync(_Shared):
         await self._flush()
 
     async def _flush(self) -> None:
+        if not self._awaitable:
+            # An asyncio.Lock belongs to one event loop; frameworks with synchronous calls make a loop for each of them.
+            await asyncio.to_thread(self._guard._flush)
+            return
         if self._lock is None:
             self._lock = asyncio.Lock()
         async with self._lock:

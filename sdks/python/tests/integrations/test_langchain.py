@@ -1,6 +1,9 @@
 """The middleware in agents of `create_agent`. The model is LangChain's own fake."""
 
 import asyncio
+import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -255,3 +258,13 @@ def test_another_process_goes_on_after_a_pause(tools: Tools, tmp_path: Path, ans
     talk.agent = agent(fake, tools.make(), there, checkpointer=saver)
     assert ("refused by a person" in results(talk.answer(answer))[0]) is (answer == "refuse")
     assert tools.ran == ran
+
+
+def test_each_program_of_the_page_runs() -> None:
+    page = (Path(__file__).parents[4] / "docs" / "integrations" / "langchain.md").read_text()
+    last = []
+    for program in re.findall(r"```python\n(.*?)```", page, re.DOTALL):
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        last.append(done.stdout.splitlines()[-1])
+    assert last == ["Done.", "Done.", "A-7 is paid back"]

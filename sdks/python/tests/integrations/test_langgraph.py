@@ -2,6 +2,10 @@
 
 import json
 import operator
+import re
+import subprocess
+import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
@@ -202,3 +206,13 @@ def test_the_guard_node_takes_a_state_that_is_an_object(guard: Guard, tools: Too
 
     made = with_guard_node(model([("read", "a")]), tools.make(), guard, State)
     assert results(Conversation(made).run()) == ["read a: ok"]
+
+
+def test_each_program_of_the_page_runs() -> None:
+    page = (Path(__file__).parents[4] / "docs" / "integrations" / "langgraph.md").read_text()
+    last = []
+    for program in re.findall(r"```python\n(.*?)```", page, re.DOTALL):
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        last.append(done.stdout.splitlines()[-1])
+    assert last == ["Done.", "Done.", "Done."]
