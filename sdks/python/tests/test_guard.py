@@ -317,7 +317,8 @@ def test_both_forms_share_what_they_know():
         ("get_user", "clarify", "verb"), ("listFiles", "clarify", "verb"), ("search-web", "explore", "verb"),
         ("sendEmail", "suggest", "verb"), ("transfer_to_agent", "defer", "verb"), ("deploy", "execute", "verb"),
         ("frobnicate", "execute", "default"),
-        ("mcp__search__delete_all", "execute", "verb"), ("refund_7", "challenge", "map"), ("github__issue", "clarify", "annotations"),
+        ("mcp__search__delete_all", "execute", "verb"),
+        ("refund_7", "challenge", "map"), ("github__issue", "clarify", "annotations"),
     ],
 )  # fmt: skip
 def test_which_action_a_tool_is(name, action, source):
