@@ -145,7 +145,7 @@ def guard_id(call: ToolCall) -> str:
 
 def _asks(verdict: Verdict) -> bool:
     """Whether a person is asked, or was when the node ran before. Without a checkpointer nobody can answer: it is a denial."""
-    asked = verdict.kind == "pause" or verdict.reason.startswith("approved by")
+    asked = verdict.kind == "pause" or bool(verdict.by)
     return asked and bool(_configurable().get("__pregel_checkpointer"))
 
 

@@ -247,7 +247,6 @@ def test_a_pause_in_an_agent_that_is_a_tool_reaches_the_person(tools: Tools) -> 
     assert tools.ran == [("refund", "a")]
 
 
-@pytest.mark.xfail(strict=True, reason="a guard keeps the verdicts that wait in its process alone")
 @pytest.mark.parametrize(("answer", "ran"), [("approve", [("refund", "a")]), ("refuse", [])])
 def test_another_process_goes_on_after_a_pause(tools: Tools, tmp_path: Path, answer: str, ran: list[Any]) -> None:
     here, there = (Guard(LocalEngine(str(tmp_path / "agents.db")), "agent", tools={"refund": "execute"}) for _ in range(2))
