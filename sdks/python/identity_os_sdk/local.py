@@ -33,6 +33,9 @@ CREATE TABLE IF NOT EXISTS agents (id TEXT PRIMARY KEY, name TEXT UNIQUE, config
 CREATE TABLE IF NOT EXISTS reports (
     agent TEXT NOT NULL, key TEXT NOT NULL, number INTEGER NOT NULL, PRIMARY KEY (agent, key)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS verdicts (
+    agent TEXT NOT NULL, key TEXT NOT NULL, verdict TEXT NOT NULL, PRIMARY KEY (agent, key)
+) WITHOUT ROWID;
 """
 
 
@@ -135,6 +138,17 @@ class LocalEngine:
         view = engine.snapshot_view(state)
         shown = {name: view[name] for name in ("cycle", "energy_level", "stress_state")}
         return m.Reset.model_validate({"id": instance_id, "reset_to": mode, **shown})
+
+    def keep_verdict(self, instance_id: str, key: str, verdict: str) -> None:
+        """Keep a guard's verdict that waits for a person, for the process that goes on."""
+        with self._transaction():
+            self._db.execute("INSERT OR REPLACE INTO verdicts VALUES (?, ?, ?)", (instance_id, key, verdict))
+
+    def kept_verdict(self, instance_id: str, key: str) -> str | None:
+        """A verdict that was kept, None when there is none."""
+        with self._lock:
+            row = self._db.execute("SELECT verdict FROM verdicts WHERE agent = ? AND key = ?", (instance_id, key)).fetchone()
+        return row and str(row[0])
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

@@ -317,7 +317,8 @@ def test_both_forms_share_what_they_know():
         ("get_user", "clarify", "verb"), ("listFiles", "clarify", "verb"), ("search-web", "explore", "verb"),
         ("sendEmail", "suggest", "verb"), ("transfer_to_agent", "defer", "verb"), ("deploy", "execute", "verb"),
         ("frobnicate", "execute", "default"),
-        ("mcp__search__delete_all", "execute", "verb"), ("refund_7", "challenge", "map"), ("github__issue", "clarify", "annotations"),
+        ("mcp__search__delete_all", "execute", "verb"),
+        ("refund_7", "challenge", "map"), ("github__issue", "clarify", "annotations"),
     ],
 )  # fmt: skip
 def test_which_action_a_tool_is(name, action, source):
@@ -371,3 +372,26 @@ def test_the_observer_is_pure_and_follows_its_table():
 )
 def test_what_is_not_understood_is_a_refusal(value, expected):
     assert decision(value) == expected
+
+
+def test_a_verdict_that_waits_is_kept_for_another_process(tmp_path):
+    def guard():
+        return Guard(LocalEngine(str(tmp_path / "agents.db")), "inst_1", run="thread-1")
+
+    here = guard()
+    fail(here)
+    assert [here.before_tool("refund", {}, f"d{number}").kind for number in range(5)] == [
+        "deny",
+        "deny",
+        "deny",
+        "pause",
+        "pause",
+    ]
+    there = guard()
+    assert there.before_tool("refund", {}, "d3").kind == "pause"
+    assert there.approve("d3", "ops").allowed
+    assert there.refuse("d4", "ops").kind == "deny"
+    third = guard()
+    approved, refused = third.before_tool("refund", {}, "d3"), third.before_tool("refund", {}, "d4")
+    assert (approved.kind, approved.by) == ("allow", "ops")
+    assert (refused.kind, "refused by a person" in refused.message) == ("deny", True)
