@@ -53,6 +53,10 @@ class IdentityOSPlugin(BasePlugin):
         self._messages = messages
         self._guards = {agent: _awaitable(one) for agent, one in guard.items()} if isinstance(guard, Mapping) else {}
         self._guard = None if isinstance(guard, Mapping) else _awaitable(guard)
+        for one in (self._guard, *self._guards.values()):
+            if one is not None:
+                # The ids of calls are unique, and another process that goes on with a session makes the same ones.
+                one.run = "google_adk"
         # The calls that were allowed and have not ended. ADK calls `after_tool_callback` after errors and denials, too.
         self._running: set[str] = set()
 
@@ -180,8 +184,8 @@ def _steers(tool: BaseTool) -> bool:
 
 
 def _call_id(context: ToolContext) -> str:
-    """The session is part of it: some models count their calls anew in each."""
-    return f"{context.session.id}:{context.function_call_id}"
+    """The invocation is part of it: some models count their calls anew. A run that goes on with an answer has the same one."""
+    return f"{context.invocation_id}:{context.function_call_id}"
 
 
 def _text(content: types.Content | None) -> str:

@@ -72,22 +72,21 @@ class Scripted(BaseLLM):
         return [message["content"] for message in self.requests[-1] if message["role"] == "tool"]
 
 
-class Engine:
-    """A LocalEngine that remembers the reports, and whose contracts can be changed."""
-
-    is_local = True
+class Engine(LocalEngine):
+    """Remembers the reports, and its contracts can be changed."""
 
     def __init__(self, **changes):
-        self.local, self.changes, self.reports, self.broken = LocalEngine(":memory:"), changes, [], False
+        super().__init__(":memory:")
+        self.changes, self.reports, self.broken = changes, [], False
 
     def get_contract(self, instance_id):
-        return self.local.get_contract(instance_id).model_copy(update=self.changes)
+        return super().get_contract(instance_id).model_copy(update=self.changes)
 
     def process(self, instance_id, *args, **report):
         if self.broken:
             raise ConnectionError("no engine")
         self.reports.append((instance_id, report["context"]))
-        processed = self.local.process(instance_id, *args, **report)
+        processed = super().process(instance_id, *args, **report)
         return processed.model_copy(update={"contract": self.get_contract(instance_id)})
 
     def outcomes(self, instance_id=None):

@@ -64,22 +64,21 @@ class Scripted(BaseLlm):
         return list(told.values())
 
 
-class Engine:
-    """A LocalEngine that remembers the reports, and whose contracts can be changed."""
-
-    is_local = True
+class Engine(LocalEngine):
+    """Remembers the reports, and its contracts can be changed."""
 
     def __init__(self, **changes):
-        self.local, self.changes, self.reports, self.broken = LocalEngine(":memory:"), changes, [], False
+        super().__init__(":memory:")
+        self.changes, self.reports, self.broken = changes, [], False
 
     def get_contract(self, instance_id):
-        return self.local.get_contract(instance_id).model_copy(update=self.changes)
+        return super().get_contract(instance_id).model_copy(update=self.changes)
 
     def process(self, instance_id, *args, **report):
         if self.broken:
             raise ConnectionError("no engine")
         self.reports.append((instance_id, report["context"]))
-        processed = self.local.process(instance_id, *args, **report)
+        processed = super().process(instance_id, *args, **report)
         return processed.model_copy(update={"contract": self.get_contract(instance_id)})
 
     def outcomes(self, instance_id=None):
@@ -300,37 +299,54 @@ async def test_of_calls_side_by_side_only_those_that_pause_wait():
     assert "refused" in agent.model.results()[2]
 
 
+async def resumed(runner, session_id, asked, agent, engine, decision):
+    """Another process gets the answer: a new plugin and a new guard over the same session and the same engine."""
+    plugin = IdentityOSPlugin(Guard(engine, "a"))
+    restarted = Runner(app=App(name="app", root_agent=agent, plugins=[plugin]), session_service=runner.session_service)
+    message = answer([asked], [decision], "ops")
+    async for _ in restarted.run_async(user_id="ann", session_id=session_id, new_message=message):
+        pass
+
+
+@pytest.mark.parametrize("kept", [True, False])
 @synchronous
-async def test_another_process_goes_on_with_the_answer():
+async def test_another_process_goes_on_with_the_answer(kept):
     ran, engine = [], Engine(**PAUSES)
-    first = agent_of([[("refund", {"target": "7"})]], lambda *call: ran.append(call) or "paid")
+    engine.is_local = kept
+    first = agent_of([[("refund", {"target": "7"})]])
     runner = runner_of(first, Guard(engine, "a"))
     session = await runner.session_service.create_session(app_name="app", user_id="ann")
     (asked,) = await conversation(runner, session_id=session.id)
-
     second = agent_of([], lambda *call: ran.append(call) or "paid")
-    plugin = IdentityOSPlugin(Guard(engine, "a"))
-    restarted = Runner(app=App(name="app", root_agent=second, plugins=[plugin]), session_service=runner.session_service)
-    async for _ in restarted.run_async(user_id="ann", session_id=session.id, new_message=answer([asked], ["approve"], "ops")):
-        pass
+    await resumed(runner, session.id, asked, second, engine, "approve")
     assert ran == [("refund", "7")]
     assert second.model.results() == ["paid"]
+    assert engine.outcomes() == ["approved", "worked"]
 
 
 @synchronous
-async def test_a_refusal_holds_even_if_the_contract_allows_the_call_by_then():
+async def test_another_process_goes_on_with_a_pause_that_denials_made():
+    ran, engine = [], Engine(**DENIES)
+    agent = agent_of([[("refund", {"target": "7"})]] * 4, lambda *call: ran.append(call) or "paid")
+    runner = runner_of(agent, Guard(engine, "a"))
+    session = await runner.session_service.create_session(app_name="app", user_id="ann")
+    (asked,) = await conversation(runner, session_id=session.id)
+    await resumed(runner, session.id, asked, agent, engine, "approve")
+    assert ran == [("refund", "7")]
+    assert agent.model.results()[3] == "paid"
+
+
+@pytest.mark.parametrize("kept", [True, False])
+@synchronous
+async def test_a_refusal_holds_in_another_process_even_if_the_contract_allows_the_call_by_then(kept):
     ran, engine = [], Engine(**PAUSES)
+    engine.is_local = kept  # the API does not keep verdicts
     agent = agent_of([[("refund", {"target": "7"})]], lambda *call: ran.append(call) or "paid")
     runner = runner_of(agent, Guard(engine, "a"))
     session = await runner.session_service.create_session(app_name="app", user_id="ann")
     (asked,) = await conversation(runner, session_id=session.id)
     engine.changes = {}
-    restarted = Runner(
-        app=App(name="app", root_agent=agent, plugins=[IdentityOSPlugin(Guard(engine, "a"))]),
-        session_service=runner.session_service,
-    )
-    async for _ in restarted.run_async(user_id="ann", session_id=session.id, new_message=answer([asked], ["refuse"], "ops")):
-        pass
+    await resumed(runner, session.id, asked, agent, engine, "refuse")
     assert ran == []
     assert "refused by a person (ops)" in agent.model.results()[0]
 
