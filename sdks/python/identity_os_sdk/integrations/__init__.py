@@ -1,0 +1,1 @@
+"""Adapters for agent frameworks. Each module imports its own framework, and nothing imports it."""
