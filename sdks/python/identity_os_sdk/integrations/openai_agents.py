@@ -114,8 +114,8 @@ def _guard_tool(tool: Any, guard: GuardAsync) -> Any:
     rails = tool.tool_input_guardrails or []
     if any(isinstance(rail, _Gate) and rail.guard is guard for rail in rails):
         return tool
-    if tool.mcp_annotations is not None:
-        guard.annotate(tool.name, tool.mcp_annotations.model_dump(by_alias=True, exclude_none=True))
+    if (hints := getattr(tool, "mcp_annotations", None)) is not None:  # from 0.24 on
+        guard.annotate(tool.name, hints.model_dump(by_alias=True, exclude_none=True))
     guarded_tool = copy.copy(tool)
     invoker, own_approval = guarded_tool.on_invoke_tool, tool.needs_approval
     names = {tool.name, tool.qualified_name}  # an approval of a tool in a namespace is under the latter
