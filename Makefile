@@ -16,7 +16,7 @@ export SAM_CLI_TELEMETRY := 0
 export AWS_DEFAULT_REGION ?= us-east-1
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-runtime reliability integration test-sdks test-sdk-python test-sdk-typescript test-sdk-legacy lint bench bench-counts bench-behaviour bench-cost plots golden openapi validate mutants build e2e deploy clean
+.PHONY: help run demo test test-runtime reliability integration test-sdks test-sdk-python test-sdk-typescript test-sdk-legacy lint bench bench-counts bench-behaviour bench-cost strength plots golden openapi validate mutants build e2e deploy clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -128,6 +128,9 @@ bench-behaviour: .venv/.ready ## the guardrail comparison and the reference beha
 
 bench-cost: .venv/.ready ## the cost of a million cycles on AWS, item by item
 	@$(BIN)/python -m benchmarks.cost
+
+strength: .venv/.ready ## what failures of each strength lead to: the table of docs/event-strength.md
+	@$(BIN)/python -m benchmarks.strength
 
 plots: .venv/.ready ## draw the figures of docs/concepts.md
 	@$(BIN)/pip install --quiet --disable-pip-version-check -e '.[plots]'

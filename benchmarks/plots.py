@@ -29,7 +29,7 @@ def draw(name: str, title: str, scenario: Callable[[Random], list[Observation]])
         "stress": {"MED": CONFIG.stress_med, "HIGH": CONFIG.stress_high, "OVER": CONFIG.stress_over},
         "drift": {"D1": CONFIG.drift_d1, "D2": CONFIG.drift_d2, "D3": CONFIG.drift_d3},
     }
-    tops = {"stress": 1.0, "energy": 1.05, "actions": 12.5, "drift": 0.5}
+    tops = {"stress": 1.0, "energy": 1.05, "actions": 12.5, "drift": 0.7}
     figure: Any
     axes: Any
     figure, axes = pyplot.subplots(len(_PANELS), 1, sharex=True, figsize=(8, 6.5), layout="constrained")
@@ -54,6 +54,7 @@ def main() -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
     draw("spike", "Spike: steady work, stress on turns 100 to 149", scenarios.spike)
     draw("gradual", "Gradual: three characters in 300 turns, one after the other", scenarios.gradual)
+    draw("takeover", "Takeover: steady work, three foreign modes from turn 120 on", scenarios.takeover)
 
 
 if __name__ == "__main__":

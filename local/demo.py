@@ -1,14 +1,15 @@
 """`make demo`: a short scenario against the running API, shown in the terminal.
 
-The agent is calm, a burst of tool failures drives its stress to OVER, it recovers, and a forced change of character is rolled
-back. Everything shown comes from API responses; nothing is computed here.
+The agent is calm, a burst of tool failures drives its stress to OVER, it recovers. Then another character takes it over: it is
+rolled back three times, held, and released by a person's decision. Everything shown comes from API responses; nothing is
+computed here.
 """
 
 import json
 import os
 import sys
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import httpx
 
@@ -20,19 +21,25 @@ _LETTERS: Final = {
     "challenge": "C", "comfort": "M", "clarify": "Y", "stabilize": "B", "defer": "D", "withdraw": "W",
 }  # fmt: skip
 
-Chapter = tuple[str, list[tuple[str, float]]]
+
+class Chapter(NamedTuple):
+    """What happens, the agent's reports (mode and signal strength), and the reset that a person does before them."""
+
+    heading: str
+    reports: list[tuple[str, float]]
+    reset: str | None = None
 
 
 def story() -> Iterator[Chapter]:
-    """The chapters: a heading and the agent's reports (mode and signal strength)."""
+    """The chapters in order."""
     calm = [("PERCEPTION", 0.5), ("ORDER", 0.6)]
-    yield "An agent at work: it reads and organises.", calm * 13
-    yield "Its tools start to fail, one after another.", [("STRESS_RESPONSE", 0.95)] * 10
-    yield "The failures stop. The agent recovers; its stress falls slowly.", calm * 34
-    yield (
-        "Then it is suddenly pushed into a different character.",
-        [(mode, 0.95) for _ in range(14) for mode in ("EXPLORATION", "ASSERTION", "CONNECTION")],
-    )
+    foreign = [("EXPLORATION", 0.95), ("ASSERTION", 0.95), ("CONNECTION", 0.95)]
+    yield Chapter("An agent at work: it reads and organises.", calm * 13)
+    yield Chapter("Its tools start to fail, one after another.", [("STRESS_RESPONSE", 0.95)] * 10)
+    yield Chapter("The failures stop. The agent recovers; its stress falls slowly.", calm * 34)
+    yield Chapter("It works on for 120 turns. It is past its youth, so the engine knows its character.", calm * 60)
+    yield Chapter("Another character takes it over. It is rolled back three times, then held for a person.", foreign * 18)
+    yield Chapter("The person decides: this is its new normal. It is left alone.", foreign * 12, reset="rebaseline")
 
 
 def main() -> int:
@@ -56,17 +63,22 @@ def main() -> int:
 def _play(client: httpx.Client) -> None:
     agent = _data(client.post("/instances", json={"name": "Demo"}))["id"]
     print(f"{agent}   actions: " + " ".join(f"{letter}={name}" for name, letter in _LETTERS.items()))
-    for heading, reports in story():
-        print(f"\n{heading}")
-        last = None
-        for mode, strength in reports:
+    for chapter in story():
+        print(f"\n{chapter.heading}")
+        if chapter.reset:
+            _data(client.post(f"/instances/{agent}/reset", json={"mode": chapter.reset}))
+            print(f"      POST /instances/{agent}/reset  mode {chapter.reset}")
+        shown, line = None, ""
+        for mode, strength in chapter.reports:
             body = {"mode_target": mode, "signal_strength": strength}
             data = _data(client.post(f"/instances/{agent}/process", json=body))
-            # Print a line for each change and for every tenth cycle.
-            status = _status(data)
-            if status != last or data["snapshot"]["cycle"] % 10 == 0:
-                print(_line(data))
-            last = status
+            line = _line(data)
+            # Print a line for each change, and the last one of the chapter.
+            if _status(data) != shown:
+                print(line)
+                line, shown = "", _status(data)
+        if line:
+            print(line)
     _data(client.delete(f"/instances/{agent}"))
 
 

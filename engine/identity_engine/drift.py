@@ -1,7 +1,7 @@
 """Step 6, drift: how far the agent has moved from the anchor of its own past, and what is done about it.
 
     deviation[m] = (v[m] - anchor[m] * (1 - w[m])) / max(1 - w[m], 0.5)
-    distance     = sqrt(sum(deviation[m]^2) / 7)
+    distance     = sqrt(sum(deviation[m]^2) / 7)          the deviation of stress_response is its strength
     D0 < 0.08 <= D1 < 0.24 <= D2 < 0.40 <= D3
 
 w is the product of (1 - a) over the mode's updates, 0 for a strength given at birth: a mean started at zero is short of its
@@ -10,7 +10,8 @@ of the first later one below HIGH. It follows by 0.02 while the distance is unde
 
 A young agent (until its 100th counted report) shows a shift, and nothing is done about it: D2 at most, unless it breaks a core
 mode. At the end of youth the anchor is set anew. From then on a shift of D3's size that is sudden (up by 0.24 or more within 20
-cycles), or one that breaks a core mode, is D3: the last stable state is put back. The second rollback within 60 cycles asks for
+cycles), or one that breaks a core mode, is D3: the last stable state is put back. Stress is no character: what D3 judges is the
+distance without it. The second rollback within 60 cycles asks for
 a pause, the third for a human; after the third nothing is rolled back until somebody decides. Source: docs/engine.md, "Step 6:
 drift".
 """
@@ -40,8 +41,8 @@ class DriftState:
     """All that drift remembers.
 
     `reports` counts those with a confidence above 0. `youth` is the count from which youth may end, 0 once it has ended.
-    `distances` are those of the last 20 cycles, oldest first, each measured after the cycle's own change, to 6 decimals (all 20
-    in full would be a tenth of the state). `rollbacks` counts
+    `distances` are those of the character over the last 20 cycles, oldest first, each measured after the cycle's own change, to
+    6 decimals (all 20 in full would be a tenth of the state). `rollbacks` counts
     those that still matter, `last_rollback` is the cycle of the last one, 0 for none. `last` is what the last cycle came to.
     """
 
@@ -56,7 +57,7 @@ class DriftState:
 
     @property
     def distance(self) -> float:
-        """Distance to the anchor after the last cycle; 0 without one."""
+        """Distance of the character to its anchor after the last cycle; 0 without an anchor."""
         return self.distances[-1] if self.distances else 0.0
 
 
@@ -75,19 +76,24 @@ def mean_strengths(strengths: Vector, coldness: Vector) -> Vector:
 
 
 def deviation_from(anchor: Vector, strengths: Vector, coldness: Vector, config: Config = CONFIG) -> Vector:
-    """Signed deviation of each mode, with the start-up bias taken out as far as `warm_cap` allows."""
+    """Signed deviation of each acting mode, its start-up bias taken out as far as `warm_cap` allows; stress as it is."""
     least = config.warm_cap
-    return tuple(
-        [
-            (v - a * (warmth := 1 - w)) / (warmth if warmth > least else least)
-            for v, w, a in zip(strengths, coldness, anchor, strict=True)
-        ]
-    )
+    deviation = [
+        (v - a * (warmth := 1 - w)) / (warmth if warmth > least else least)
+        for v, w, a in zip(strengths, coldness, anchor, strict=True)
+    ]
+    deviation[STRESS_RESPONSE] = strengths[STRESS_RESPONSE]
+    return tuple(deviation)
 
 
 def distance(deviation: Vector) -> float:
     """Root mean square over the seven modes."""
     return norm(deviation) / _ROOT
+
+
+def character_distance(deviation: Vector) -> float:
+    """The distance of the acting modes alone: a crisis is stress, not another character."""
+    return distance((*deviation[:STRESS_RESPONSE], 0.0))
 
 
 def drift_thresholds(profile: Profile, config: Config = CONFIG) -> tuple[float, float, float]:
@@ -151,16 +157,16 @@ def step(
         youth, anchor = 0, mean_strengths(strengths, coldness)
         rest = rest_point(strengths, coldness, energy, anchor, level)
         deviation = deviation_from(anchor, strengths, coldness, config)
-    magnitude = after = distance(deviation)
+    magnitude, moved = distance(deviation), character_distance(deviation)
 
     rollbacks, last_rollback = past.rollbacks, past.last_rollback
     if rollbacks < config.rollbacks_most and cycle - last_rollback > config.rollback_memory:
         rollbacks = 0
     d1, d2, d3 = drift_thresholds(profile, config)
     drift_level, rolled_back = D0 if magnitude < d1 else D1 if magnitude < d2 else D2, False
-    if magnitude >= d3:
+    if moved >= d3:
         distances = past.distances
-        sudden = not youth and bool(distances) and magnitude - min(distances) >= config.drift_rise
+        sudden = not youth and bool(distances) and moved - min(distances) >= config.drift_rise
         if sudden or broken:
             drift_level, rolled_back = D3, rollbacks < config.rollbacks_most
     if volatile and drift_level == D0:
@@ -168,7 +174,7 @@ def step(
 
     if rolled_back:
         strengths, coldness, anchor = restore(rest, strengths, coldness, keep_stress=True)
-        after = distance(deviation_from(anchor, strengths, coldness, config))
+        moved = character_distance(deviation_from(anchor, strengths, coldness, config))
         rollbacks, last_rollback = rollbacks + 1, cycle
     elif magnitude < d1:
         anchor = ewma(anchor, mean_strengths(strengths, coldness), config.anchor_rate)
@@ -180,7 +186,7 @@ def step(
             anchor,
             reports,
             youth,
-            (*past.distances, round(after, 6))[-config.drift_window :],
+            (*past.distances, round(moved, 6))[-config.drift_window :],
             rollbacks,
             last_rollback,
             Drift(drift_level, magnitude, deviation, rolled_back),

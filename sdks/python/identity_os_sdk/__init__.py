@@ -19,6 +19,7 @@ from identity_os_sdk.errors import (
     IdentityOSError,
     IncompleteTestError,
     InstanceLimitError,
+    InvalidLocalReportError,
     InvalidRequestError,
     MalformedAnswerError,
     NotFoundError,
@@ -30,10 +31,12 @@ from identity_os_sdk.errors import (
     TimeoutFailedError,
     UnknownActionError,
 )
+from identity_os_sdk.guard import Guard, GuardAsync, Verdict
 from identity_os_sdk.models import Action, Contract, Mode, Observation
+from identity_os_sdk.tools import ToolPolicy
 from identity_os_sdk.transport import LastResponse, RateLimit
 
-__version__ = "1.0.0"
+__version__ = "1.1.0"
 
 __all__ = [
     "APIError",
@@ -45,11 +48,14 @@ __all__ = [
     "ConnectionFailedError",
     "Contract",
     "EscalatedError",
+    "Guard",
+    "GuardAsync",
     "IdentityOS",
     "IdentityOSAsync",
     "IdentityOSError",
     "IncompleteTestError",
     "InstanceLimitError",
+    "InvalidLocalReportError",
     "InvalidRequestError",
     "LastResponse",
     "MalformedAnswerError",
@@ -63,5 +69,7 @@ __all__ = [
     "RateLimitError",
     "ServerError",
     "TimeoutFailedError",
+    "ToolPolicy",
     "UnknownActionError",
+    "Verdict",
 ]

@@ -22,6 +22,8 @@ class Call(Generic[T]):
     read: Callable[[Any], T]
     body: Mapping[str, Any] | None = None
     query: Mapping[str, Any] | None = None
+    #: Of a POST; made anew for each call when it is None.
+    idempotency_key: str | None = None
 
 
 def _data(model: type[Row]) -> Callable[[Any], Row]:
@@ -95,9 +97,9 @@ def delete_instance(instance_id: str) -> Call[m.Deleted]:
     return Call("DELETE", _path(instance_id), _data(m.Deleted))
 
 
-def process(instance_id: str, body: Mapping[str, Any]) -> Call[m.Processed]:
+def process(instance_id: str, body: Mapping[str, Any], idempotency_key: str | None = None) -> Call[m.Processed]:
     """POST /instances/{id}/process."""
-    return Call("POST", _path(instance_id, "/process"), _data(m.Processed), body)
+    return Call("POST", _path(instance_id, "/process"), _data(m.Processed), body, idempotency_key=idempotency_key)
 
 
 def process_batch(

@@ -69,14 +69,18 @@ class Engine:
         context: Mapping[str, Any] | None = None,
         timestamp: str | None = None,
         severity: m.Severity | None = None,
+        idempotency_key: str | None = None,
     ) -> m.Processed:
         """Report what the agent just did and get what it may do now. Costs one cycle.
 
         `severity`: "incident" for what a detector or a person has confirmed (STRESS_RESPONSE alone): stress is HIGH at once.
+        `idempotency_key`: a key of your own; the same report under it is processed once, for 24 hours.
         """
         return self._client.send(
             calls.process(
-                instance_id, calls.observation(mode_target, signal_strength, confidence, context, timestamp, severity)
+                instance_id,
+                calls.observation(mode_target, signal_strength, confidence, context, timestamp, severity),
+                idempotency_key,
             )
         )
 
@@ -319,14 +323,18 @@ class EngineAsync:
         context: Mapping[str, Any] | None = None,
         timestamp: str | None = None,
         severity: m.Severity | None = None,
+        idempotency_key: str | None = None,
     ) -> m.Processed:
         """Report what the agent just did and get what it may do now. Costs one cycle.
 
         `severity`: "incident" for what a detector or a person has confirmed (STRESS_RESPONSE alone): stress is HIGH at once.
+        `idempotency_key`: a key of your own; the same report under it is processed once, for 24 hours.
         """
         return await self._client.send(
             calls.process(
-                instance_id, calls.observation(mode_target, signal_strength, confidence, context, timestamp, severity)
+                instance_id,
+                calls.observation(mode_target, signal_strength, confidence, context, timestamp, severity),
+                idempotency_key,
             )
         )
 

@@ -102,14 +102,14 @@ def conversation(call: Call[T], options: Options) -> Generator[Step, Answer, tup
     headers = {
         "Authorization": f"Bearer {options.api_key}",
         "Accept": "application/json",
-        "User-Agent": "identity-os-sdk-python/1.0.0",
+        "User-Agent": "identity-os-sdk-python/1.1.0",
     }
     body = None
     if call.body is not None:
         headers["Content-Type"] = "application/json"
         body = json.dumps(call.body, allow_nan=False).encode()
     if call.method == "POST":
-        headers["Idempotency-Key"] = str(uuid4())
+        headers["Idempotency-Key"] = call.idempotency_key or str(uuid4())
     had_no_response = False
     for retries in range(options.max_retries + 1):
         last = retries == options.max_retries

@@ -3,7 +3,7 @@
 import { Action, ActionNotAllowedError, EscalatedError, IdentityOS, Mode, PausedError } from "@identity-os/sdk";
 
 // What the agent wants to do in each turn: the action, and whether the backend of its tools works.
-const PLAN = [[Action.Explore, true], [Action.Execute, true], ...Array(30).fill([Action.Execute, false])];
+const PLAN = [[Action.EXPLORE, true], [Action.EXECUTE, true], ...Array(30).fill([Action.EXECUTE, false])];
 
 function useTool(action, works) {
   if (!works) throw new Error(`${action}: the backend is unavailable`);
@@ -25,7 +25,7 @@ async function turn(client, agent, contract, action, works) {
     return report(Mode.STRESS_RESPONSE, 0.9, { failed: action });
   }
   console.log(`  ${action}: done`);
-  return report(action === Action.Explore ? Mode.EXPLORATION : Mode.ASSERTION, 0.5, { did: action });
+  return report(action === Action.EXPLORE ? Mode.EXPLORATION : Mode.ASSERTION, 0.5, { did: action });
 }
 
 const client = new IdentityOS();

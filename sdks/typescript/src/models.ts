@@ -16,25 +16,25 @@ export type Mode = (typeof Mode)[keyof typeof Mode];
 
 /** What an agent can do. */
 export const Action = {
-  Explore: "explore",
-  Question: "question",
-  Elaborate: "elaborate",
-  Suggest: "suggest",
-  Execute: "execute",
-  Pivot: "pivot",
-  Challenge: "challenge",
-  Comfort: "comfort",
-  Clarify: "clarify",
-  Stabilize: "stabilize",
-  Defer: "defer",
-  Withdraw: "withdraw",
+  EXPLORE: "explore",
+  QUESTION: "question",
+  ELABORATE: "elaborate",
+  SUGGEST: "suggest",
+  EXECUTE: "execute",
+  PIVOT: "pivot",
+  CHALLENGE: "challenge",
+  COMFORT: "comfort",
+  CLARIFY: "clarify",
+  STABILIZE: "stabilize",
+  DEFER: "defer",
+  WITHDRAW: "withdraw",
 } as const;
 export type Action = (typeof Action)[keyof typeof Action];
 
 const ACTIONS: readonly string[] = Object.values(Action);
 
 /** Actions that a pause or an escalation leaves alone. */
-const SAFE: ReadonlySet<Action> = new Set([Action.Stabilize, Action.Clarify, Action.Defer, Action.Withdraw]);
+const SAFE: ReadonlySet<Action> = new Set([Action.STABILIZE, Action.CLARIFY, Action.DEFER, Action.WITHDRAW]);
 
 export type StressState = "LOW" | "MED" | "HIGH" | "OVER";
 export type ByMode = { [mode: string]: number };

@@ -50,18 +50,18 @@ test("an unknown action is a mistake in the program, whatever the contract says"
 
 test("an allowed action runs, and the guard returns its result", async () => {
   assert.deepEqual(passes(contract(ALL)), ALL);
-  assert.equal(contract(["execute"]).guard(Action.Execute, () => 7), 7);
-  assert.equal(await contract(["execute"]).guard(Action.Execute, async () => 7), 7);
+  assert.equal(contract(["execute"]).guard(Action.EXECUTE, () => 7), 7);
+  assert.equal(await contract(["execute"]).guard(Action.EXECUTE, async () => 7), 7);
   const own = new Error("the tool's own");
-  assert.throws(() => contract(["execute"]).guard(Action.Execute, () => { throw own; }), (error) => error === own);
+  assert.throws(() => contract(["execute"]).guard(Action.EXECUTE, () => { throw own; }), (error) => error === own);
 });
 
 test("an action that is not allowed does not run", () => {
-  const error = refusal(contract(["clarify", "defer"], { stressState: "HIGH" }), Action.Execute);
+  const error = refusal(contract(["clarify", "defer"], { stressState: "HIGH" }), Action.EXECUTE);
   assert.equal(error.constructor, ActionNotAllowedError);
   assert.deepEqual([error.name, error.action, error.allowed, error.stressState], ["ActionNotAllowedError", "execute", ["clarify", "defer"], "HIGH"]);
   assert.equal(error.message, "execute is not allowed at stress HIGH; allowed: clarify, defer");
-  assert.equal(refusal(contract(["execute"]), Action.Defer).constructor, ActionNotAllowedError);
+  assert.equal(refusal(contract(["execute"]), Action.DEFER).constructor, ActionNotAllowedError);
 });
 
 for (const [name, flags, kind, message, reason] of [
@@ -76,12 +76,12 @@ for (const [name, flags, kind, message, reason] of [
 
   test(`${name}: the error says what was asked and why it must wait`, () => {
     for (const allowed of [ALL, SAFE, []]) {
-      const error = refusal(contract(allowed, { stressState: "OVER", ...flags }), Action.Execute);
+      const error = refusal(contract(allowed, { stressState: "OVER", ...flags }), Action.EXECUTE);
       assert.equal(error.constructor, kind);
       assert.ok(error instanceof ActionNotAllowedError && error instanceof IdentityOSError);
       assert.equal(error.message, message);
       assert.deepEqual([error.name, error.action, error.allowed, error.stressState, error.reason], [kind.name, "execute", allowed, "OVER", reason]);
     }
-    assert.equal(refusal(contract(["execute"], flags), Action.Defer).constructor, kind);
+    assert.equal(refusal(contract(["execute"], flags), Action.DEFER).constructor, kind);
   });
 }

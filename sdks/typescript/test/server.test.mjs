@@ -112,10 +112,10 @@ test("a guard allows only allowed actions", async () => {
   assert.equal(calm.guard(calm.allowedActions[0], () => 7), 7);
   const failures = Array.from({ length: 30 }, () => ({ modeTarget: Mode.STRESS_RESPONSE, signalStrength: 1 }));
   const { contract } = (await client.engine.processBatch(one.id, failures)).final;
-  const error = await Promise.resolve().then(() => contract.guard(Action.Execute, () => assert.fail("entered"))).catch((e) => e);
+  const error = await Promise.resolve().then(() => contract.guard(Action.EXECUTE, () => assert.fail("entered"))).catch((e) => e);
   assert.ok(error instanceof EscalatedError, String(error.stack));
   assert.equal(error.reason, contract.escalationReason);
-  assert.equal(contract.guard(Action.Defer, () => 7), 7);
+  assert.equal(contract.guard(Action.DEFER, () => 7), 7);
 });
 
 test("nothing secret is logged", async () => {

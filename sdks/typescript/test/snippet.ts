@@ -26,7 +26,7 @@ export async function snippet(): Promise<Contract> {
   result.contract.guard("exceute", () => {});
   for (const action of result.contract.allowedActions) result.contract.guard(action, () => {});
   try {
-    result.contract.guard(Action.Execute, () => {});
+    result.contract.guard(Action.EXECUTE, () => {});
   } catch (error) {
     const reason: string | undefined = error instanceof EscalatedError || error instanceof PausedError ? error.reason : undefined;
     if (reason) return result.contract;

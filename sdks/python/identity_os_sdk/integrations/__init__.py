@@ -1,1 +1,1 @@
-"""Adapters for agent frameworks. Each module imports its own framework, and nothing imports it."""
+"""Adapters: a module for each framework, which imports it; nothing else does. The extra of the same name installs it."""

@@ -1,0 +1,93 @@
+"""Which action is this tool? The caller's map decides, then MCP annotations, then the tool's verb, else it counts as `execute`.
+
+Reading stays possible at every stress; what cannot be undone does not.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Any
+
+from identity_os_sdk.models import Action, ActionName
+
+#: The verbs of tool names, by the action that they mean.
+VERBS: Mapping[Action, tuple[str, ...]] = {
+    Action.CLARIFY: ("get", "read", "list", "fetch", "find", "lookup", "calculate", "check"),
+    Action.EXPLORE: ("search", "browse", "crawl"),
+    Action.QUESTION: ("ask",),
+    Action.SUGGEST: ("send", "reply", "notify", "draft"),
+    Action.DEFER: ("transfer", "escalate", "handoff"),
+    Action.EXECUTE: ("create", "write", "update", "delete", "pay", "refund", "deploy", "run", "exec", "book", "cancel"),
+}
+_ACTION_OF_VERB = {verb: action for action, verbs in VERBS.items() for verb in verbs}
+#: Verbs of calls that bring order: the agent calculates or checks before it acts.
+_ORDERLY = frozenset({"calculate", "check"})
+_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+
+
+@dataclass(frozen=True)
+class ToolPolicy:
+    """What a tool does.
+
+    `action`: what the contract must allow. `outside`: the tool reaches outside, so that it is held while an incident is young,
+    even if it only reads. `plan`: the tool looks up a plan or a policy, calculates or checks.
+    """
+
+    action: Action | ActionName
+    outside: bool = False
+    plan: bool = False
+
+
+@dataclass(frozen=True)
+class ToolAction:
+    """The action of a tool, and what said so: `source` is map, annotations, verb or default."""
+
+    name: str
+    action: Action
+    source: str
+    outside: bool = False
+    plan: bool = False
+
+
+@dataclass
+class ToolMap:
+    """The actions of an agent's tools. `tools`: patterns as in fnmatch, the first that matches wins."""
+
+    tools: Mapping[str, Action | ActionName | ToolPolicy] = field(default_factory=dict)
+    default: Action | ActionName = Action.EXECUTE
+    annotations: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        # A word that is no action is found now, not at the first call.
+        self._policies = {
+            pattern: policy if isinstance(policy, ToolPolicy) else ToolPolicy(Action(policy))
+            for pattern, policy in self.tools.items()
+        }
+        for policy in self._policies.values():
+            Action(policy.action)
+        self.default = Action(self.default)
+
+    def action_of(self, name: str) -> ToolAction:
+        """The action of a tool, by its name."""
+        for pattern, policy in self._policies.items():
+            if fnmatchcase(name, pattern):
+                return ToolAction(name, Action(policy.action), "map", policy.outside, policy.plan)
+        verb = next((word for word in words(name) if word in _ACTION_OF_VERB), None)
+        annotated = self.annotations.get(name)
+        if annotated:
+            return ToolAction(name, _by_annotations(annotated), "annotations", bool(annotated.get("openWorldHint")))
+        if verb:
+            return ToolAction(name, _ACTION_OF_VERB[verb], "verb", plan=verb in _ORDERLY)
+        return ToolAction(name, Action(self.default), "default")
+
+
+def words(name: str) -> list[str]:
+    """The words of a tool's name, in lower case: getUser, get_user and get-user alike."""
+    return [word.lower() for word in _WORDS.findall(name)]
+
+
+def _by_annotations(annotations: Mapping[str, Any]) -> Action:
+    if annotations.get("readOnlyHint"):
+        return Action.EXPLORE if annotations.get("openWorldHint") else Action.CLARIFY
+    return Action.EXECUTE
