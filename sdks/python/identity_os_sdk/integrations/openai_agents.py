@@ -40,11 +40,12 @@ log = logging.getLogger("identity_os_sdk")
 BROKEN = "This call was not made: the guard could not decide about it. Do not try again; tell the user."
 
 
-def guarded(agent: AgentT, guard: Guard | GuardAsync, *, unguarded: Collection[str] = ()) -> AgentT:
+def guarded(agent: AgentT, guard: Guard | GuardAsync, *, messages: bool = False, unguarded: Collection[str] = ()) -> AgentT:
     """Return a copy of `agent` whose function tools, MCP tools included, ask `guard`. The agent itself stays as it is.
 
     Other kinds of tools (hosted ones, shell, computer) cannot be guarded: an agent that has one is refused, unless the
-    tool's name is in `unguarded`. An agent that this one hands over to needs a guard of its own.
+    tool's name is in `unguarded`. An agent that this one hands over to needs a guard of its own. With `messages`, what a
+    person says and what the agent answers is reported, too; what is reported of it is never the text.
     """
     awaited = guard if isinstance(guard, GuardAsync) else guard.asynchronous()
     others = {tool.name for tool in agent.tools if not isinstance(tool, FunctionTool)} - set(unguarded)
@@ -63,7 +64,7 @@ def guarded(agent: AgentT, guard: Guard | GuardAsync, *, unguarded: Collection[s
 
     methods = {"get_all_tools": get_all_tools, "get_system_prompt": get_system_prompt, "__module__": kind.__module__}
     tools = [_guard_tool(tool, awaited) for tool in agent.tools]
-    copied = agent.clone(tools=tools, hooks=_Hooks(awaited, agent.hooks or AgentHooks()))
+    copied = agent.clone(tools=tools, hooks=_Hooks(awaited, agent.hooks or AgentHooks(), messages))
     # A class of its own: MCP tools arrive at each turn, and `clone` must not lose the guard.
     copied.__class__ = type(kind.__name__, (kind,), methods)
     return cast(AgentT, copied)
@@ -102,9 +103,9 @@ def _settle(verdict: Verdict, state: RunState[Any, Any], interruption: ToolAppro
 
 
 class _Gate(ToolInputGuardrail[Any]):
-    """The guardrail that denies. It marks a tool as guarded, and by whom."""
+    """The guardrail that denies. It marks a tool as guarded, and by whom: an id, so that a copy of the tool can be made."""
 
-    guard: GuardAsync
+    owner: int
 
 
 def _guard_tool(tool: Any, guard: GuardAsync) -> Any:
@@ -112,7 +113,7 @@ def _guard_tool(tool: Any, guard: GuardAsync) -> Any:
     if not isinstance(tool, FunctionTool):
         return tool
     rails = tool.tool_input_guardrails or []
-    if any(isinstance(rail, _Gate) and rail.guard is guard for rail in rails):
+    if any(isinstance(rail, _Gate) and rail.owner == id(guard) for rail in rails):
         return tool
     if (hints := getattr(tool, "mcp_annotations", None)) is not None:  # from 0.24 on
         guard.annotate(tool.name, hints.model_dump(by_alias=True, exclude_none=True))
@@ -120,9 +121,10 @@ def _guard_tool(tool: Any, guard: GuardAsync) -> Any:
     invoker, own_approval = guarded_tool.on_invoke_tool, tool.needs_approval
     names = {tool.name, tool.qualified_name}  # an approval of a tool in a namespace is under the latter
 
-    async def ask(call_id: str, arguments: dict[str, Any]) -> Verdict:
+    async def ask(call_id: str, arguments: dict[str, Any], approved: bool = False) -> Verdict:
         try:
-            return await guard.before_tool(tool.name, arguments, call_id)
+            verdict = await guard.before_tool(tool.name, arguments, call_id)
+            return await guard.approve(call_id, "a person") if verdict.kind == "pause" and approved else verdict
         except Exception:
             log.exception("the guard failed before %s: the call is denied", tool.name)
             return Verdict("deny", tool.name, Action.EXECUTE, call_id, BROKEN, "the guard failed")
@@ -139,9 +141,8 @@ def _guard_tool(tool: Any, guard: GuardAsync) -> Any:
     def reported(call: Any) -> Any:
         async def invoke(context: ToolContext[Any], arguments: str) -> Any:
             call_id, started = context.tool_call_id, time.monotonic()
-            verdict = await ask(call_id, _parsed(arguments))
-            if verdict.kind == "pause" and any(context.is_tool_approved(name, call_id) for name in names):
-                verdict = await guard.approve(call_id, "a person")
+            approved = any(context.is_tool_approved(name, call_id) for name in names)
+            verdict = await ask(call_id, _parsed(arguments), approved)
             if not verdict.allowed:
                 return verdict.message
             try:
@@ -170,7 +171,7 @@ def _guard_tool(tool: Any, guard: GuardAsync) -> Any:
         observed._invoke_tool_impl = inner
         guarded_tool.on_invoke_tool = observed
     last = _Gate(gate, "identity_os")
-    last.guard = guard
+    last.owner = id(guard)
     guarded_tool.tool_input_guardrails = [*rails, last]
     guarded_tool.needs_approval = needs_approval
     return guarded_tool
@@ -207,8 +208,8 @@ def _text(content: Any) -> str:
 class _Hooks(AgentHooks[Any]):
     """Tells the guard what is said and handed over, then calls the agent's own hooks."""
 
-    def __init__(self, guard: GuardAsync, own: AgentHooks[Any]) -> None:
-        self.guard, self.own = guard, own
+    def __init__(self, guard: GuardAsync, own: AgentHooks[Any], messages: bool) -> None:
+        self.guard, self.own, self.messages = guard, own, messages
         for name in (name for name in dir(own) if name.startswith("on_") and name not in vars(_Hooks)):
             setattr(self, name, getattr(own, name))
 
@@ -216,12 +217,13 @@ class _Hooks(AgentHooks[Any]):
         self, context: RunContextWrapper[Any], agent: Any, system_prompt: str | None, input_items: list[Any]
     ) -> None:
         last = input_items[-1] if input_items else None
-        if isinstance(last, dict) and last.get("role") == "user":  # only then does this turn bring a person's words
+        if self.messages and isinstance(last, dict) and last.get("role") == "user":  # this turn brings a person's words
             await self.tell("user_said", _text(last.get("content")))
         await self.own.on_llm_start(context, agent, system_prompt, input_items)
 
     async def on_end(self, context: AgentHookContext[Any], agent: Any, output: Any) -> None:
-        await self.tell("agent_said", str(output))
+        if self.messages:
+            await self.tell("agent_said", str(output))
         await self.own.on_end(context, agent, output)
 
     async def on_handoff(self, context: RunContextWrapper[Any], agent: Any, source: Any) -> None:

@@ -37,9 +37,13 @@ BROKEN = "This call was not made: the guard could not decide about it. Do not tr
 
 @dataclass
 class IdentityOSCapability(AbstractCapability[Any]):
-    """Asks `guard` before each tool, function tools and MCP tools alike, and reports to it what came of the call."""
+    """Asks `guard` before each tool, function tools and MCP tools alike, and reports to it what came of the call.
+
+    With `messages`, what a person says and what the agent answers is reported, too; what is reported of it is never the text.
+    """
 
     guard: Guard | GuardAsync
+    messages: bool = False
     awaited: GuardAsync = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -112,13 +116,13 @@ class IdentityOSCapability(AbstractCapability[Any]):
 
     async def before_run(self, ctx: RunContext[Any]) -> None:
         """Tell the guard what the person said. A run that goes on after a pause has no prompt."""
-        if ctx.prompt is not None:
+        if self.messages and ctx.prompt is not None:
             parts = [ctx.prompt] if isinstance(ctx.prompt, str) else ctx.prompt
             await self.tell("user_said", " ".join(part for part in parts if isinstance(part, str)))
 
     async def after_run(self, ctx: RunContext[Any], *, result: AgentRunResult[Any]) -> AgentRunResult[Any]:  # noqa: ARG002
         """Tell the guard what the agent said."""
-        if not isinstance(result.output, DeferredToolRequests):
+        if self.messages and not isinstance(result.output, DeferredToolRequests):
             await self.tell("agent_said", str(result.output))
         return result
 

@@ -57,11 +57,11 @@ class _Awaited:
 
     def __init__(self, guard):
         self.guard = guard
+        self.prompt, self.refuse, self.annotate = guard.prompt, guard.refuse, guard.annotate
+        for name in ("before_tool", "after_tool", "user_said", "agent_said", "handed_over", "approve"):
+            setattr(self, name, self.awaited(name))
 
-    def __getattr__(self, name):
-        if name in ("prompt", "refuse", "annotate"):
-            return getattr(self.guard, name)
-
+    def awaited(self, name):
         async def call(*args, **kwargs):
             if name in self.guard.broken:
                 raise RuntimeError("the guard is broken")

@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+import story
 
 pytest.importorskip("pydantic_ai")
 
@@ -81,6 +82,10 @@ def returns(result):
     return [part for message in result.all_messages() for part in message.parts if isinstance(part, ToolReturnPart)]
 
 
+test_conformance = story.cases(play)
+test_two_agents_at_once = story.two_at_once(play)
+
+
 # What is special to this framework
 
 
@@ -105,12 +110,12 @@ def refund(target: str) -> str:
     return "refunded"
 
 
-def support(guard, *calls, tools=(search, refund), seen=None, more=(), **settings):
+def support(guard, *calls, tools=(search, refund), seen=None, more=(), messages=False, **settings):
     return Agent(
         scripted(*calls, seen=seen),
         instructions="Be kind.",
         tools=list(tools),
-        capabilities=[IdentityOSCapability(guard), *more],
+        capabilities=[IdentityOSCapability(guard, messages=messages), *more],
         **settings,
     )
 
@@ -125,7 +130,7 @@ def test_a_denial_is_the_tools_result_with_the_outcome_denied():
         ("3 of A1", "success"),
         ("refund is not allowed now", "denied"),
     ]
-    assert guard.seen == [("user", "Money back!"), ("search", "call_0", "3 of A1"), ("agent", "done")]
+    assert guard.seen == [("search", "call_0", "3 of A1")]
 
 
 def test_a_denied_tool_does_not_run_in_a_streamed_run():
@@ -136,7 +141,7 @@ def test_a_denied_tool_does_not_run_in_a_streamed_run():
             return await result.get_output(), received(result)
 
     assert asyncio.run(run()) == ("done", ["refund is not allowed now"])
-    assert guard.seen == [("user", "hi"), ("agent", "done")]
+    assert guard.seen == []
 
 
 def test_many_denials_do_not_use_up_the_tools_retries():
@@ -152,7 +157,7 @@ def test_many_denials_do_not_use_up_the_tools_retries():
 def test_what_the_tool_raised_is_reported_and_the_model_still_gets_it(target, report):
     guard = FixedGuard()
     result = support(guard, Call("refund", target=target)).run_sync("hi")
-    assert guard.seen[1] == ("refund", "call_0", report)
+    assert guard.seen[0] == ("refund", "call_0", report)
     assert received(result) == [f"card {target}"]
 
 
@@ -160,7 +165,7 @@ def test_an_exception_that_ends_the_run_is_reported_and_ends_it_as_before():
     guard = FixedGuard()
     with pytest.raises(LookupError):
         support(guard, Call("refund", target="crash")).run_sync("hi")
-    assert guard.seen[1] == ("refund", "call_0", "LookupError('no such card')")
+    assert guard.seen[0] == ("refund", "call_0", "LookupError('no such card')")
 
 
 def test_the_reason_behind_a_retry_is_what_is_reported():
@@ -172,7 +177,7 @@ def test_the_reason_behind_a_retry_is_what_is_reported():
 
     guard = FixedGuard()
     support(guard, Call("pay", target="A1"), tools=[pay]).run_sync("hi")
-    assert guard.seen[1] == ("pay", "call_0", "ConnectionError('bank is down')")
+    assert guard.seen[0] == ("pay", "call_0", "ConnectionError('bank is down')")
 
 
 def test_a_timeout_is_reported_as_one():
@@ -182,7 +187,7 @@ def test_a_timeout_is_reported_as_one():
 
     guard = FixedGuard()
     support(guard, Call("slow", target="A1"), tools=[Tool(slow, timeout=0.05)]).run_sync("hi")
-    assert guard.seen[1][2].startswith("TimeoutError")
+    assert guard.seen[0][2].startswith("TimeoutError")
 
 
 def test_a_structured_result_is_reported_as_the_value_that_the_model_gets():
@@ -191,7 +196,7 @@ def test_a_structured_result_is_reported_as_the_value_that_the_model_gets():
 
     guard = FixedGuard()
     support(guard, Call("pay", target="A1"), tools=[pay]).run_sync("hi")
-    assert guard.seen[1] == ("pay", "call_0", "paid")
+    assert guard.seen[0] == ("pay", "call_0", "paid")
 
 
 def test_a_pause_ends_the_run_with_a_request_and_another_process_goes_on():
@@ -209,11 +214,9 @@ def test_a_pause_ends_the_run_with_a_request_and_another_process_goes_on():
         ("ops@example.test refused", "denied"),
     ]
     assert guard.seen == [
-        ("user", "hi"),
         ("approve", "call_0", "ops@example.test"),
         ("refund", "call_0", "refunded"),
         ("refuse", "call_1", "ops@example.test"),
-        ("agent", "done"),
     ]
 
 
@@ -224,7 +227,7 @@ def test_the_frameworks_own_approve_reaches_the_guard():
     results = first.output.build_results(approve_all=True, metadata={"call_0": {"by": "kim"}})
     second = agent.run_sync(message_history=first.all_messages(), deferred_tool_results=results)
     assert received(second) == ["refunded"]
-    assert guard.seen[1] == ("approve", "call_0", "kim")
+    assert guard.seen[0] == ("approve", "call_0", "kim")
 
 
 def test_a_handler_may_decide_during_the_run():
@@ -286,15 +289,24 @@ def test_a_call_that_is_carried_out_elsewhere_has_no_outcome_yet():
 
     guard = FixedGuard()
     support(guard, Call("pay", target="A1"), tools=[pay], **ASKS).run_sync("hi")
-    assert guard.seen == [("user", "hi")]
+    assert guard.seen == []
 
 
 @pytest.mark.parametrize("kind", ["allow", "deny", "pause"])
 def test_a_hook_that_breaks_lets_no_tool_run(kind):
     guard = FixedGuard(refund=kind)
     guard.broken = ("before_tool", "prompt", "user_said", "agent_said")
-    assert received(support(guard, Call("refund", target="A1"), **ASKS).run_sync("hi")) == [BROKEN]
+    assert received(support(guard, Call("refund", target="A1"), messages=True, **ASKS).run_sync("hi")) == [BROKEN]
     assert guard.seen == []
+
+
+def test_an_approval_that_breaks_lets_no_tool_run():
+    guard = FixedGuard(refund="pause")
+    guard.broken = ("approve",)
+    agent = support(guard, Call("refund", target="A1"), **ASKS)
+    first = agent.run_sync("hi")
+    results = first.output.build_results(approve_all=True)
+    assert received(agent.run_sync(message_history=first.all_messages(), deferred_tool_results=results)) == [BROKEN]
 
 
 def test_a_report_that_breaks_keeps_the_tools_result():
@@ -321,7 +333,7 @@ def test_two_agents_at_once_each_ask_their_own_guard():
     allowed, denied = asyncio.run(run())
     assert (received(allowed), received(denied)) == (["refunded"], ["refund is not allowed now"])
     assert ("refund", "call_0", "refunded") in first.seen
-    assert second.seen == [("user", "hi"), ("agent", "done")]
+    assert second.seen == []
 
 
 def test_decisions_with_a_guard_that_is_awaited():
@@ -337,3 +349,17 @@ def test_decisions_with_a_guard_that_is_awaited():
         return received(result)
 
     assert asyncio.run(run()) == ["refunded", "kim refused"]
+
+
+def test_messages_are_reported_if_that_is_wanted_each_once():
+    guard = FixedGuard(refund="pause")
+    agent = support(guard, Call("refund", target="A1"), messages=True, **ASKS)
+    first = agent.run_sync(["Money", "back!"])
+    results = decide(guard, first.output, {"call_0": "approve"})
+    agent.run_sync(message_history=first.all_messages(), deferred_tool_results=results)
+    assert guard.seen == [
+        ("user", "Money back!"),
+        ("approve", "call_0", "unknown"),
+        ("refund", "call_0", "refunded"),
+        ("agent", "done"),
+    ]
