@@ -199,6 +199,53 @@ def test_a_tool_that_needs_approval_anyway_still_asks_the_guard_afterwards():
     assert received(agent) == ["wipe is not allowed now"]
 
 
+@pytest.mark.parametrize(("kind", "content"), [("allow", "wiped"), ("deny", "wipe is not allowed now"), ("pause", "wiped")])
+def test_a_decision_about_a_tool_that_needs_approval_anyway_heeds_the_guard(kind, content):
+    @function_tool(needs_approval=True)
+    def wipe(target: str) -> str:
+        return "wiped"
+
+    guard = FixedGuard(wipe=kind)
+    agent = guarded(support(Call("wipe", target="A1"), tools=[wipe]), guard)
+
+    async def run():
+        result = await Runner.run(agent, "hi")
+        state = result.to_state()
+        decide(guard, state, result.interruptions[0], "approve")
+        assert state._context.is_tool_approved("wipe", "call_0") == (kind != "deny")
+        await Runner.run(agent, state)
+
+    asyncio.run(run())
+    assert received(agent) == [content]
+
+
+def test_the_frameworks_formatter_of_errors_stays_in_use():
+    config = RunConfig(tool_error_formatter=lambda found: f"{found.kind}: {found.call_id}")
+    agent = guarded(support(Call("refund", target="declined")), FixedGuard())
+    Runner.run_sync(agent, "hi", run_config=config)
+    assert received(agent) == ["tool_exception: call_0"]
+
+
+def test_one_agent_in_two_runs_at_once():
+    guard = FixedGuard()
+
+    async def slow_search(target: str) -> str:
+        await asyncio.sleep(0.01)
+        return target
+
+    agent = guarded(support(tools=[function_tool(slow_search)]), guard)
+    models = [
+        ScriptedModel([[function_call("slow_search", {"target": name}, call_id=name)], [assistant_message(name)]])
+        for name in ("one", "two")
+    ]
+
+    async def run():
+        return await asyncio.gather(*[Runner.run(agent, "hi", run_config=RunConfig(model=model)) for model in models])
+
+    assert [result.final_output for result in asyncio.run(run())] == ["one", "two"]
+    assert sorted(guard.seen) == [("slow_search", "one", "one"), ("slow_search", "two", "two")]
+
+
 def test_an_approval_policy_of_the_user_keeps_the_frameworks_checks():
     async def never(context, arguments, call_id):
         return False

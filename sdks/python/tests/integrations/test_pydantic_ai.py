@@ -9,9 +9,9 @@ pytest.importorskip("pydantic_ai")
 
 from fixed_guard import FixedGuard
 from identity_os_sdk.integrations.pydantic_ai import BROKEN, IdentityOSCapability, decide, decide_async
-from pydantic_ai import Agent, CallDeferred, DeferredToolRequests, ModelRetry, Tool, ToolFailed
-from pydantic_ai.capabilities import HandleDeferredToolCalls
-from pydantic_ai.exceptions import UserError
+from pydantic_ai import Agent, ApprovalRequired, CallDeferred, DeferredToolRequests, ModelRetry, Tool, ToolDenied, ToolFailed
+from pydantic_ai.capabilities import AbstractCapability, HandleDeferredToolCalls, Instrumentation
+from pydantic_ai.exceptions import SkipToolExecution, UserError
 from pydantic_ai.messages import (
     ModelMessagesTypeAdapter,
     ModelResponse,
@@ -266,6 +266,45 @@ def test_a_person_decides_about_a_tool_that_asks_by_itself_without_the_guard():
         results = decide(guard, first.output, {"call_0": answer})
         second = agent.run_sync(message_history=first.all_messages(), deferred_tool_results=results)
         assert received(second) == [content]
+
+
+def test_an_approval_that_a_tool_raises_for_itself_is_left_to_the_user():
+    def pay(target: str) -> str:
+        raise ApprovalRequired(metadata={"why": "large"})
+
+    with pytest.raises(UserError, match="DeferredToolRequests"):
+        support(FixedGuard(), Call("pay", target="A1"), tools=[pay]).run_sync("hi")
+
+
+def test_who_approved_a_tool_that_asks_by_itself_is_who_approved_the_pause():
+    guard = FixedGuard(refund="pause")
+    agent = support(guard, Call("refund", target="A1"), tools=[Tool(refund, requires_approval=True)], **ASKS)
+    first = agent.run_sync("hi")
+    results = decide(guard, first.output, {"call_0": {"decision": "approve", "by": "kim"}})
+    agent.run_sync(message_history=first.all_messages(), deferred_tool_results=results)
+    assert guard.seen == [("approve", "call_0", "kim"), ("refund", "call_0", "refunded")]
+
+
+def test_what_is_denied_by_the_time_of_the_answer_stays_denied():
+    first = support(FixedGuard(refund="pause"), Call("refund", target="A1"), **ASKS).run_sync("hi")
+    results = decide(FixedGuard(refund="deny"), first.output, {"call_0": "approve"})
+    assert results.approvals == {"call_0": ToolDenied("refund is not allowed now")}
+
+
+def test_a_result_that_another_capability_brings_is_reported():
+    class Cache(AbstractCapability):
+        async def before_tool_execute(self, ctx, *, call, tool_def, args):
+            raise SkipToolExecution("from the cache")
+
+    guard = FixedGuard()
+    result = support(guard, Call("refund", target="A1"), more=[Cache()]).run_sync("hi")
+    assert received(result) == ["from the cache"]
+    assert guard.seen == [("refund", "call_0", "from the cache")]
+
+
+def test_instrumentation_sees_a_denial():
+    agent = support(FixedGuard(refund="deny"), Call("refund", target="A1"), more=[Instrumentation()])
+    assert received(agent.run_sync("hi")) == ["refund is not allowed now"]
 
 
 def test_calls_of_the_same_id_in_two_conversations_are_two_calls():
