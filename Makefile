@@ -16,7 +16,7 @@ export SAM_CLI_TELEMETRY := 0
 export AWS_DEFAULT_REGION ?= us-east-1
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-runtime reliability integration test-sdks test-sdk-python test-sdk-typescript test-sdk-legacy lint bench bench-counts bench-behaviour bench-cost strength plots golden openapi validate mutants build e2e deploy clean
+.PHONY: help run demo test test-runtime reliability integration test-sdks test-sdk-python test-sdk-typescript test-sdk-legacy test-integrations lint bench bench-counts bench-behaviour bench-cost strength plots golden openapi validate mutants build e2e deploy clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -78,11 +78,26 @@ integration: .venv/.ready ## races, faults and a soak test on DynamoDB Local (ne
 
 test-sdks: test-sdk-python test-sdk-typescript test-sdk-legacy ## test the built and installed SDKs against a running server and a faulty one
 
-test-sdk-python: .venv/.ready .venv-sdk/.ready
-	@rm -rf dist/python
+# The wheels of the SDK and of the engine, as they would be published.
+dist/python/.built: .venv-sdk/.ready $(shell find sdks/python/identity_os_sdk engine/identity_engine -name '*.py') sdks/python/pyproject.toml engine/pyproject.toml
+	@rm -rf dist/python engine/build sdks/python/build
+	@.venv-sdk/bin/python -m build --outdir dist/python engine >/dev/null
 	@.venv-sdk/bin/python -m build --outdir dist/python sdks/python >/dev/null
-	@.venv-sdk/bin/pip install --quiet --disable-pip-version-check --force-reinstall dist/python/*.whl
-	@.venv-sdk/bin/python -m pytest -p no:cacheprovider sdks/python/tests
+	@touch $@
+
+test-sdk-python: .venv/.ready dist/python/.built
+	@.venv-sdk/bin/pip install --quiet --disable-pip-version-check --force-reinstall --find-links dist/python 'hypothesis>=6.100,<7' \
+	  "$$(ls dist/python/identity_os_sdk-*.whl)[local]"
+	@.venv-sdk/bin/python -m pytest -p no:cacheprovider sdks/python/tests --ignore sdks/python/tests/integrations
+	@.venv-sdk/bin/python -m pytest -p no:cacheprovider sdks/python/tests/integrations/test_core.py
+
+# Adapters, each in an environment of its own, on the newest release of its framework.
+INTEGRATIONS := $(sort $(patsubst sdks/python/identity_os_sdk/integrations/%.py,%,$(wildcard sdks/python/identity_os_sdk/integrations/[a-z]*.py)))
+INTEGRATION ?= $(INTEGRATIONS)
+
+test-integrations: .venv/.ready dist/python/.built ## test the adapters on the newest frameworks (INTEGRATION=langchain for one)
+	@for name in $(INTEGRATION); do .ci/test-integration $$name || exit 1; done
+	@echo "integrations tested: $(INTEGRATION)"
 
 .venv-legacy/.ready:
 	@$(PYTHON) -m venv .venv-legacy

@@ -5,11 +5,11 @@ import sys
 from collections.abc import Callable
 from functools import partial
 
-from benchmarks.speed import calls, cold, engine, handler, load, sizes
+from benchmarks.speed import calls, cold, engine, guard, handler, load, sizes
 from benchmarks.speed.table import Row, show
 
 Sections = tuple[Callable[[], list[Row]], ...]
-CLOCKED: Sections = (engine.rows, handler.rows, cold.rows, load.rows)
+CLOCKED: Sections = (engine.rows, guard.rows, handler.rows, cold.rows, load.rows)
 
 
 def counted(offset: int, cycles: int) -> Sections:

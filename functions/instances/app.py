@@ -53,8 +53,14 @@ async def list_all(request: Request, page: Annotated[InstancePage, Query()]) -> 
     """The account's instances, newest first by default."""
     request_meter = meter(request)
     account_id = request_meter.principal.account_id
-    total = request_meter.count_while(lambda: instances.count(account_id))
-    rows = instances.page(account_id, sort=page.sort, descending=page.order == "desc", offset=page.offset, limit=page.limit)
+    down, offset, limit = page.order == "desc", page.offset, page.limit
+    if page.name:
+        rows, total = request_meter.count_while(
+            lambda: instances.named(account_id, page.name, descending=down, offset=offset, limit=limit)
+        )
+    else:
+        total = request_meter.count_while(lambda: instances.count(account_id))
+        rows = instances.page(account_id, sort=page.sort, descending=down, offset=offset, limit=limit)
     return page_response([instance_row_response(row) for row in rows], limit=page.limit, offset=page.offset, total=total)
 
 

@@ -358,3 +358,21 @@ def test_a_takeover_is_held_until_somebody_rebaselines(pro):
     rows = pro.get(f"/instances/{one}/drift?level=D3").json()["data"]
     assert [row["rolled_back"] for row in rows][-3:] == [True] * 3
     assert pro.get(f"/instances/{one}/audit/verify").json()["data"]["verified"] is True
+
+
+def test_instances_are_found_by_their_exact_name(pro):
+    named = [pro.new_instance(name="support-bot") for _ in range(3)]
+    other = pro.new_instance(name="support-bot#2")
+
+    def found(**query):
+        response = pro.get("/instances", params=query).json()
+        return [row["id"] for row in response["data"]], response["pagination"]
+
+    ids, pagination = found(name="support-bot")
+    assert sorted(ids) == sorted(named)
+    assert pagination == {"limit": 20, "offset": 0, "total": 3, "has_more": False}
+    assert found(name="support-bot", limit=2, offset=1, order="asc")[0] == sorted(named)[1:]
+    assert found(name="support-bot#2")[0] == [other]
+    assert found(name="support")[0] == []
+    assert pro.delete(f"/instances/{named[0]}").status_code == 200
+    assert sorted(found(name="support-bot")[0]) == sorted(named[1:])

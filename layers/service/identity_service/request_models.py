@@ -274,6 +274,7 @@ class InstancePage(Page):
 
     sort: Literal["created_at", "name"] = "created_at"
     order: Literal["asc", "desc"] = "desc"
+    name: Annotated[str, Field(max_length=100, description="Exactly this name; `sort` is by name then.")] = ""
 
 
 class HistoryPage(Page):

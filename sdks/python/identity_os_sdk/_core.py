@@ -3,13 +3,14 @@
 All methods take a lock for a moment and do no I/O. Callbacks and detectors are called here; what they raise is logged.
 """
 
+import json
 import logging
 import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final, Literal
 from uuid import uuid4
 
@@ -40,7 +41,8 @@ class Verdict:
     """What a guard says of a call.
 
     `kind`: allow, deny, or pause: ask a person, then `approve` or `refuse` it by its `call_id`. `message` is the text for the
-    model, empty when the call is allowed. `reason` says why, for people. `trace` is in the report of the call, too.
+    model, empty when the call is allowed. `reason` says why, for people. `trace` is in the report of the call, too. `by` names
+    the person who decided about a paused call.
     """
 
     kind: Literal["allow", "deny", "pause"]
@@ -50,6 +52,7 @@ class Verdict:
     message: str = ""
     reason: str = ""
     trace: str = ""
+    by: str = ""
 
     @property
     def allowed(self) -> bool:
@@ -153,7 +156,8 @@ class Core:
         self._memory = Memory()
         self._calls: dict[str, _Call] = {}
         self._tools: dict[str, _Tool] = {}
-        self._incident = False
+        #: none, found (on its way to the engine), or young (the engine knows, and stress has not fallen below HIGH since)
+        self._incident: Literal["none", "found", "young"] = "none"
         self._seen: dict[str, None] = getattr(self, "_seen", {})
 
     # What the engine says
@@ -166,13 +170,15 @@ class Core:
         return self._fresh_reads or self._answered_at is None or now - self._answered_at >= _FRESH
 
     def answered(self, contract: m.Contract, *, rolled_back: bool = False) -> None:
-        """The engine's contract is this."""
+        """The engine's contract is this. TypeError when it is none: what is no contract is no answer."""
+        if not isinstance(contract, m.Contract):
+            raise TypeError(f"{type(contract).__name__} is no contract")
         with self._lock:
             before, self.contract = self.contract, contract
             known = self._answered_at is not None
             self._answered_at, self._failed_at = time.monotonic(), None
-            if contract.stress_state in ("LOW", "MED"):
-                self._incident = False
+            if self._incident == "young" and contract.stress_state in ("LOW", "MED"):
+                self._incident = "none"
         if known and contract.stress_state != before.stress_state:
             self._tell("stress", {"before": before.stress_state, "after": contract.stress_state})
         if rolled_back:
@@ -206,6 +212,8 @@ class Core:
     def delivered(self, report: Outgoing, processed: m.Processed) -> None:
         """The engine took a report."""
         self._drop(report)
+        if report.report.severity == "incident":
+            self._incident = "young"
         if report.instance_id == self.instance_id:
             self.answered(processed.contract, rolled_back=processed.drift.rolled_back)
 
@@ -293,7 +301,7 @@ class Core:
             if known is None or known.verdict.kind != "pause" or known.over:
                 return self.broken("", call_id, "there is no paused call of this id"), []
             name = known.verdict.tool
-            known.verdict = self._allow(name, call_id, f"approved by {by}")
+            known.verdict = replace(self._allow(name, call_id, f"approved by {by}"), by=by)
             self._tools[name] = _Tool(calls=calls - 1, until=time.monotonic() + minutes * 60 if minutes else 0.0)
             event = Event("approved", name)
             context = {"tool": name, "outcome": "approved", "by": by, "trace": known.verdict.trace}
@@ -305,11 +313,30 @@ class Core:
             known = self._calls.get(call_id)
             if known is None:
                 return self.broken("", call_id, "there is no paused call of this id")
-            name, action = known.verdict.tool, known.verdict.action
+            name = known.verdict.tool
             self._tools.pop(name, None)
             message = f"{name} was refused by a person ({by}). Do not call it again for this; find another way or ask."
-            known.verdict = replace(known.verdict, kind="deny", message=message, reason=f"refused by {by}", action=action)
+            known.verdict = replace(known.verdict, kind="deny", message=message, reason=f"refused by {by}", by=by)
             return known.verdict
+
+    def waiting(self, call_id: str) -> str | None:
+        """A verdict that waits for a person, or that a person decided, as text for another process; None for any other."""
+        with self._lock:
+            known = self._calls.get(call_id)
+            if known is None or known.over or not (known.verdict.kind == "pause" or known.verdict.by):
+                return None
+            return json.dumps({"attempt": known.attempt, "arguments": known.arguments, "verdict": asdict(known.verdict)})
+
+    def recall(self, call_id: str, text: str) -> None:
+        """Take over what `waiting` wrote in another process."""
+        kept = json.loads(text)
+        verdict = Verdict(**kept["verdict"] | {"action": Action(kept["verdict"]["action"])})
+        with self._lock:
+            self._remember(call_id, _Call(verdict, kept["attempt"], kept["arguments"]))
+
+    def knows(self, call_id: str | None) -> bool:
+        """Whether this process has judged the call."""
+        return not call_id or call_id in self._calls
 
     def broken(self, name: str, call_id: str | None, reason: str = "the guard failed") -> Verdict:
         """The denial of what could not be judged."""
@@ -378,7 +405,7 @@ class Core:
         if given is not None and given.granted() and not now.should_escalate:
             given.calls = max(given.calls - 1, 0)
             return self._allow(name, call_id, "a person allowed the next calls")
-        held = tool.outside and self._incident
+        held = tool.outside and self._incident != "none"
         if self._passes(action) and not held:
             return self._allow(name, call_id, "")
         if now.should_escalate and not held:
@@ -449,7 +476,8 @@ class Core:
             name = getattr(detector, "__name__", type(detector).__name__)
             kind = "mild" if hit == "mild" else "detector"
             with self._lock:
-                self._incident |= kind == "detector"
+                if kind == "detector":
+                    self._incident = "found"
                 context = {"detector": name, "tool": tool, "outcome": "incident" if kind == "detector" else "mild"}
                 reports.append(self._report(Event(kind), f"{call_id}:{number}", attempt, context))
         return reports

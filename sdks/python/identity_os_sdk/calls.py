@@ -1,7 +1,10 @@
 """The API's calls as values: the request, and how to read the response. Both clients use them."""
 
+import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
@@ -48,7 +51,7 @@ def observation(
     strength: float,
     confidence: float | None,
     context: Mapping[str, Any] | None,
-    timestamp: str | None,
+    timestamp: str | datetime | None,
     severity: m.Severity | None = None,
 ) -> dict[str, Any]:
     """An observation's body."""
@@ -68,18 +71,30 @@ def _rows(observations: Iterable[m.Observation | Mapping[str, Any]]) -> list[dic
     return [o.body() if isinstance(o, m.Observation) else dict(o) for o in observations]
 
 
-def create_instance(name: str, description: str | None, initial_config: Mapping[str, Any] | None) -> Call[m.Instance]:
+def create_instance(
+    name: str,
+    description: str | None,
+    initial_config: Mapping[str, Any] | None,
+    idempotency_key: str | None = None,
+) -> Call[m.Instance]:
     """POST /instances."""
     body = _without_none(name=name, description=description, initial_config=initial_config)
-    return Call("POST", "/instances", _data(m.Instance), body)
+    return Call("POST", "/instances", _data(m.Instance), body, idempotency_key=idempotency_key)
 
 
 def list_instances(
-    limit: int | None, offset: int | None, sort: str | None, order: str | None
+    limit: int | None, offset: int | None, sort: str | None, order: str | None, name: str | None = None
 ) -> Call[m.Page[m.InstanceSummary]]:
     """GET /instances."""
-    query = _without_none(limit=limit, offset=offset, sort=sort, order=order)
+    query = _without_none(limit=limit, offset=offset, sort=sort, order=order, name=name)
     return Call("GET", "/instances", _page(m.InstanceSummary), query=query)
+
+
+def open_instance(name: str, initial_config: Mapping[str, Any] | None) -> Call[m.Instance]:
+    """POST /instances under a key that follows from the name: two processes at once make one."""
+    config = dict(initial_config or {})
+    key = sha256(json.dumps(["open", name, config], sort_keys=True, default=str).encode()).hexdigest()
+    return create_instance(name, None, config or None, key)
 
 
 def get_instance(instance_id: str) -> Call[m.InstanceDetail]:

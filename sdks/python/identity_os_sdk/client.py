@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from datetime import datetime
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -11,6 +12,7 @@ import httpx
 from identity_os_sdk import calls
 from identity_os_sdk import models as m
 from identity_os_sdk.calls import Call
+from identity_os_sdk.errors import NotFoundError
 from identity_os_sdk.transport import LastResponse, Send, Wait, about, conversation, options
 
 T = TypeVar("T")
@@ -32,10 +34,27 @@ class Instances:
         return self._client.send(calls.create_instance(name, description, initial_config))
 
     def list(
-        self, limit: int | None = None, offset: int | None = None, sort: str | None = None, order: str | None = None
+        self,
+        limit: int | None = None,
+        offset: int | None = None,
+        sort: str | None = None,
+        order: str | None = None,
+        name: str | None = None,
     ) -> m.Page[m.InstanceSummary]:
-        """One page of the account's instances. `sort`: created_at or name; `order`: asc or desc."""
-        return self._client.send(calls.list_instances(limit, offset, sort, order))
+        """One page of the account's instances. `sort`: created_at or name; `order`: asc or desc; `name`: exactly this name."""
+        return self._client.send(calls.list_instances(limit, offset, sort, order, name))
+
+    def open(self, name: str, initial_config: Mapping[str, Any] | None = None) -> m.Instance:
+        """The oldest agent of that name, which is created if there is none. Two processes at once create one."""
+        found = self._client.send(calls.list_instances(1, 0, None, "asc", name))
+        for row in found.data:
+            return self._client.send(calls.get_instance(row.id))
+        made = self._client.send(calls.open_instance(name, initial_config))
+        try:
+            return self._client.send(calls.get_instance(made.id))
+        except NotFoundError:
+            # It was created under this key within the last day, and deleted since.
+            return self._client.send(calls.create_instance(name, None, initial_config))
 
     def get(self, instance_id: str) -> m.InstanceDetail:
         """One instance with its current state."""
@@ -67,7 +86,7 @@ class Engine:
         signal_strength: float,
         confidence: float | None = None,
         context: Mapping[str, Any] | None = None,
-        timestamp: str | None = None,
+        timestamp: str | datetime | None = None,
         severity: m.Severity | None = None,
         idempotency_key: str | None = None,
     ) -> m.Processed:
@@ -286,10 +305,27 @@ class InstancesAsync:
         return await self._client.send(calls.create_instance(name, description, initial_config))
 
     async def list(
-        self, limit: int | None = None, offset: int | None = None, sort: str | None = None, order: str | None = None
+        self,
+        limit: int | None = None,
+        offset: int | None = None,
+        sort: str | None = None,
+        order: str | None = None,
+        name: str | None = None,
     ) -> m.Page[m.InstanceSummary]:
-        """One page of the account's instances. `sort`: created_at or name; `order`: asc or desc."""
-        return await self._client.send(calls.list_instances(limit, offset, sort, order))
+        """One page of the account's instances. `sort`: created_at or name; `order`: asc or desc; `name`: exactly this name."""
+        return await self._client.send(calls.list_instances(limit, offset, sort, order, name))
+
+    async def open(self, name: str, initial_config: Mapping[str, Any] | None = None) -> m.Instance:
+        """The oldest agent of that name, which is created if there is none. Two processes at once create one."""
+        found = await self._client.send(calls.list_instances(1, 0, None, "asc", name))
+        for row in found.data:
+            return await self._client.send(calls.get_instance(row.id))
+        made = await self._client.send(calls.open_instance(name, initial_config))
+        try:
+            return await self._client.send(calls.get_instance(made.id))
+        except NotFoundError:
+            # It was created under this key within the last day, and deleted since.
+            return await self._client.send(calls.create_instance(name, None, initial_config))
 
     async def get(self, instance_id: str) -> m.InstanceDetail:
         """One instance with its current state."""
@@ -321,7 +357,7 @@ class EngineAsync:
         signal_strength: float,
         confidence: float | None = None,
         context: Mapping[str, Any] | None = None,
-        timestamp: str | None = None,
+        timestamp: str | datetime | None = None,
         severity: m.Severity | None = None,
         idempotency_key: str | None = None,
     ) -> m.Processed:

@@ -5,7 +5,7 @@ IdentityOSError
 ├── ConnectionFailedError           no response, after all retries
 │   └── TimeoutFailedError          timeout
 ├── MalformedAnswerError            a response that is not the API's
-├── InvalidLocalReportError         a report that LocalEngine cannot take; a ValueError too
+├── InvalidArgumentError            an argument that cannot be sent, such as NaN; a ValueError too
 ├── UnknownActionError              a word that is no action; a ValueError too
 ├── ActionNotAllowedError           a guarded action that the contract does not allow
 │   ├── PausedError                 the contract asks for a pause: reason
@@ -46,8 +46,8 @@ class MalformedAnswerError(IdentityOSError):
     """The response is not one of this API, such as a proxy's page or an incomplete body."""
 
 
-class InvalidLocalReportError(IdentityOSError, ValueError):
-    """LocalEngine cannot take a report, a goal or a reset as it is."""
+class InvalidArgumentError(IdentityOSError, ValueError):
+    """An argument that cannot be sent or taken: NaN, a value that JSON has no form for, an unknown mode of LocalEngine."""
 
 
 class UnknownActionError(IdentityOSError, ValueError):

@@ -41,6 +41,7 @@ class _Shared:
     """What both guards offer without a request."""
 
     core: Core
+    engine: Any
 
     @property
     def contract(self) -> m.Contract:
@@ -88,7 +89,33 @@ class _Shared:
 
     def refuse(self, call_id: str, by: str) -> Verdict:
         """A person refuses a paused call. The verdict's message tells the model."""
-        return self.core.refuse(call_id, by)
+        try:
+            with self._kept(call_id):
+                return self.core.refuse(call_id, by)
+        except Exception:
+            logger.exception("the guard failed; the call is denied")
+            return self.core.broken("", call_id)
+
+    def _after(self, name: str, call_id: str | None, result: Any, error: Any) -> list[Outgoing]:
+        with self._kept(call_id):
+            return self.core.after(name, call_id, result, error)
+
+    @contextmanager
+    def _kept(self, call_id: str | None) -> Iterator[None]:
+        """Around a decision: a verdict that waits is kept where the engine is, if it can, so that another process can go on."""
+        store = self.engine if getattr(self.engine, "is_local", False) else None
+        if store is None or not call_id:
+            yield
+            return
+        key = f"{self.run}:{call_id}"
+        if not self.core.knows(call_id):
+            text = store.kept_verdict(self.instance_id, key)
+            if text is not None:
+                self.core.recall(call_id, text)
+        yield
+        text = self.core.waiting(call_id)
+        if text is not None:
+            store.keep_verdict(self.instance_id, key, text)
 
 
 class Guard(_Shared):
@@ -170,7 +197,7 @@ class Guard(_Shared):
 
     def after_tool(self, name: str, call_id: str | None = None, result: Any = None, error: Any = None) -> None:
         """Report how a call ended: `error` is the exception or its text, None when the call worked."""
-        self._quietly(lambda: self._deliver(self.core.after(name, call_id, result, error)))
+        self._quietly(lambda: self._deliver(self._after(name, call_id, result, error)))
 
     def user_said(self, text: str, *, heated: bool = False) -> None:
         """Report a message from a person. `heated`: an insult or a threat, if you can tell."""
@@ -224,7 +251,8 @@ class Guard(_Shared):
         try:
             if refresh:
                 self._refresh()
-            verdict, reports = decide()
+            with self._kept(call_id):
+                verdict, reports = decide()
         except Exception:
             logger.exception("the guard failed; the call is denied")
             return self.core.broken(name, call_id)
@@ -241,11 +269,9 @@ class Guard(_Shared):
         if not (always or self.core.wants_contract()):
             return
         try:
-            contract = self.engine.get_contract(self.instance_id)
+            self.core.answered(self.engine.get_contract(self.instance_id))
         except Exception as error:
             self.core.unreachable(error)
-        else:
-            self.core.answered(contract)
 
     def _deliver(self, reports: list[Outgoing]) -> None:
         if not reports:
@@ -264,12 +290,10 @@ class Guard(_Shared):
         with self._sending:
             while (report := self.core.next_report()) is not None:
                 try:
-                    processed = self.engine.process(report.instance_id, **report.arguments())
+                    self.core.delivered(report, self.engine.process(report.instance_id, **report.arguments()))
                 except Exception as error:
                     if not self.core.rejected(report, error):
                         return
-                else:
-                    self.core.delivered(report, processed)
 
     def _work(self) -> None:
         background = self._background
@@ -304,7 +328,7 @@ class GuardAsync(_Shared):
 
     async def after_tool(self, name: str, call_id: str | None = None, result: Any = None, error: Any = None) -> None:
         """As Guard.after_tool."""
-        await self._report(lambda: self.core.after(name, call_id, result, error))
+        await self._report(lambda: self._after(name, call_id, result, error))
 
     async def user_said(self, text: str, *, heated: bool = False) -> None:
         """As Guard.user_said."""
@@ -334,7 +358,8 @@ class GuardAsync(_Shared):
         try:
             if refresh and self.core.wants_contract():
                 await self._refresh()
-            verdict, reports = decide()
+            with self._kept(call_id):
+                verdict, reports = decide()
         except Exception:
             logger.exception("the guard failed; the call is denied")
             return self.core.broken(name, call_id)
@@ -349,11 +374,9 @@ class GuardAsync(_Shared):
 
     async def _refresh(self) -> None:
         try:
-            contract = await self._call(self.engine.get_contract, self.instance_id)
+            self.core.answered(await self._call(self.engine.get_contract, self.instance_id))
         except Exception as error:
             self.core.unreachable(error)
-        else:
-            self.core.answered(contract)
 
     async def _deliver(self, reports: list[Outgoing], *, flush: bool = False) -> None:
         self.core.enqueue(reports)
@@ -367,17 +390,20 @@ class GuardAsync(_Shared):
         await self._flush()
 
     async def _flush(self) -> None:
+        if not self._awaitable:
+            # An asyncio.Lock belongs to one event loop; frameworks with synchronous calls make a loop for each of them.
+            await asyncio.to_thread(self._guard._flush)
+            return
         if self._lock is None:
             self._lock = asyncio.Lock()
         async with self._lock:
             while (report := self.core.next_report()) is not None:
                 try:
-                    processed = await self._call(self.engine.process, report.instance_id, **report.arguments())
+                    answer = await self._call(self.engine.process, report.instance_id, **report.arguments())
+                    self.core.delivered(report, answer)
                 except Exception as error:
                     if not self.core.rejected(report, error):
                         return
-                else:
-                    self.core.delivered(report, processed)
 
     async def _call(self, method: Callable[..., Any], *args: Any, **arguments: Any) -> Any:
         if self._awaitable:

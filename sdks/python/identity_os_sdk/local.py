@@ -16,7 +16,7 @@ from typing import Any
 from uuid import uuid4
 
 from identity_os_sdk import models as m
-from identity_os_sdk.errors import ConfigurationError, InvalidLocalReportError
+from identity_os_sdk.errors import ConfigurationError, InvalidArgumentError
 
 try:
     import identity_engine as engine
@@ -32,6 +32,9 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS agents (id TEXT PRIMARY KEY, name TEXT UNIQUE, config TEXT NOT NULL, state TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS reports (
     agent TEXT NOT NULL, key TEXT NOT NULL, number INTEGER NOT NULL, PRIMARY KEY (agent, key)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS verdicts (
+    agent TEXT NOT NULL, key TEXT NOT NULL, verdict TEXT NOT NULL, PRIMARY KEY (agent, key)
 ) WITHOUT ROWID;
 """
 
@@ -119,7 +122,7 @@ class LocalEngine:
     def assess_goal(self, instance_id: str, complexity: str, required_modes: Any = None) -> m.GoalAssessment:
         """Whether to take on a goal now. `complexity`: low, medium, high or critical."""
         if complexity not in engine.COMPLEXITIES:
-            raise InvalidLocalReportError(f"complexity {complexity!r}: one of {', '.join(engine.COMPLEXITIES)}")
+            raise InvalidArgumentError(f"complexity {complexity!r}: one of {', '.join(engine.COMPLEXITIES)}")
         modes = [_mode(mode) for mode in required_modes or ()]
         return m.GoalAssessment.model_validate(
             engine.goal_view(engine.assess_goal(self._read(instance_id).state, complexity, modes))
@@ -128,13 +131,24 @@ class LocalEngine:
     def reset(self, instance_id: str, mode: m.ResetMode) -> m.Reset:
         """Reset the agent: initial, last_stable, default or rebaseline."""
         if mode not in engine.RESETS:
-            raise InvalidLocalReportError(f"reset {mode!r}: one of {', '.join(engine.RESETS)}")
+            raise InvalidArgumentError(f"reset {mode!r}: one of {', '.join(engine.RESETS)}")
         with self._transaction():
             state = engine.reset(self._load(instance_id).state, mode)
             self._store(instance_id, state)
         view = engine.snapshot_view(state)
         shown = {name: view[name] for name in ("cycle", "energy_level", "stress_state")}
         return m.Reset.model_validate({"id": instance_id, "reset_to": mode, **shown})
+
+    def keep_verdict(self, instance_id: str, key: str, verdict: str) -> None:
+        """Keep a guard's verdict that waits for a person, for the process that goes on."""
+        with self._transaction():
+            self._db.execute("INSERT OR REPLACE INTO verdicts VALUES (?, ?, ?)", (instance_id, key, verdict))
+
+    def kept_verdict(self, instance_id: str, key: str) -> str | None:
+        """A verdict that was kept, None when there is none."""
+        with self._lock:
+            row = self._db.execute("SELECT verdict FROM verdicts WHERE agent = ? AND key = ?", (instance_id, key)).fetchone()
+        return row and str(row[0])
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -219,7 +233,7 @@ class _Known:
 def _mode(mode: m.Mode | str) -> int:
     name = str(getattr(mode, "value", mode)).lower()
     if name not in engine.MODE_INDEX:
-        raise InvalidLocalReportError(f"mode {mode!r}: one of {', '.join(engine.MODE_CONSTANTS)}")
+        raise InvalidArgumentError(f"mode {mode!r}: one of {', '.join(engine.MODE_CONSTANTS)}")
     return int(engine.MODE_INDEX[name])
 
 
@@ -227,10 +241,10 @@ def _observation(mode: m.Mode | str, signal: float, confidence: float | None, se
     index, sure = _mode(mode), 1.0 if confidence is None else confidence
     for what, value in (("signal_strength", signal), ("confidence", sure)):
         if not 0 <= value <= 1:
-            raise InvalidLocalReportError(f"{what} {value!r}: a number from 0 to 1")
+            raise InvalidArgumentError(f"{what} {value!r}: a number from 0 to 1")
     incident = severity == "incident"
     if severity not in (None, *engine.SEVERITIES) or (incident and engine.MODES[index] != "stress_response"):
-        raise InvalidLocalReportError(f"severity {severity!r}: normal, or incident with STRESS_RESPONSE alone")
+        raise InvalidArgumentError(f"severity {severity!r}: normal, or incident with STRESS_RESPONSE alone")
     return engine.Observation(index, float(signal), float(sure), incident)
 
 

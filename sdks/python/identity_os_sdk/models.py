@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from enum import Enum
 from typing import Any, Generic, Literal, TypeVar
 
@@ -97,11 +98,12 @@ class Observation(Model):
     confidence: float | None = None
     severity: Severity | None = None
     context: dict[str, Any] | None = None
-    timestamp: str | None = None
+    timestamp: str | datetime | None = None
 
     def body(self) -> dict[str, Any]:
         """The observation as a request body."""
-        return self.model_dump(exclude_none=True)
+        body = self.model_dump(exclude_none=True)
+        return body | {"timestamp": self.timestamp.isoformat()} if isinstance(self.timestamp, datetime) else body
 
 
 class Instance(Model):

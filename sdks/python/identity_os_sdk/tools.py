@@ -83,8 +83,8 @@ class ToolMap:
 
 
 def words(name: str) -> list[str]:
-    """The words of a tool's name, in lower case: getUser, get_user and get-user alike."""
-    return [word.lower() for word in _WORDS.findall(name)]
+    """The words of a tool's name, in lower case: getUser and get-user alike. Of mcp__server__tool those of the tool."""
+    return [word.lower() for word in _WORDS.findall(name.rpartition("__")[2])]
 
 
 def _by_annotations(annotations: Mapping[str, Any]) -> Action:

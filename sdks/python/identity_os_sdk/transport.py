@@ -6,6 +6,7 @@ import os
 import random
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, TypeVar
 from uuid import uuid4
 
@@ -15,6 +16,7 @@ from identity_os_sdk.calls import Call
 from identity_os_sdk.errors import (
     ConfigurationError,
     ConnectionFailedError,
+    InvalidArgumentError,
     MalformedAnswerError,
     TimeoutFailedError,
     api_error,
@@ -88,6 +90,11 @@ def options(api_key: str | None, base_url: str | None, timeout: float, max_retri
     key = api_key or os.environ.get("IDENTITY_OS_API_KEY")
     if not key:
         raise ConfigurationError("no API key: pass api_key, or set IDENTITY_OS_API_KEY")
+    if key != key.strip():
+        logger.warning("the API key has white space around it, as a file's last line has; it was trimmed")
+        key = key.strip()
+    if not (key.isascii() and key.isprintable()) or " " in key:
+        raise ConfigurationError("the API key has a character that no key has: copy it again, without spaces or line breaks")
     url = (base_url or os.environ.get("IDENTITY_OS_BASE_URL") or DEFAULT_BASE_URL).rstrip("/")
     if not url.startswith(("http://", "https://")):
         raise ConfigurationError(f"base_url {url!r}: must start with https://")
@@ -107,7 +114,10 @@ def conversation(call: Call[T], options: Options) -> Generator[Step, Answer, tup
     body = None
     if call.body is not None:
         headers["Content-Type"] = "application/json"
-        body = json.dumps(call.body, allow_nan=False).encode()
+        try:
+            body = json.dumps(call.body, allow_nan=False, default=_plain).encode()
+        except (TypeError, ValueError, RecursionError) as error:
+            raise InvalidArgumentError(f"{call.method} {call.path}: {error}") from error
     if call.method == "POST":
         headers["Idempotency-Key"] = call.idempotency_key or str(uuid4())
     had_no_response = False
@@ -149,6 +159,13 @@ def conversation(call: Call[T], options: Options) -> Generator[Step, Answer, tup
         had_no_response |= response.status_code >= 500
         yield Wait(wait)
     raise AssertionError("unreachable")
+
+
+def _plain(value: Any) -> str:
+    """What JSON has no form for, and has one here: dates and times."""
+    if isinstance(value, datetime):
+        return value.isoformat()
+    raise TypeError(f"{type(value).__name__} has no form in JSON")
 
 
 def _backoff(retries: int) -> float:

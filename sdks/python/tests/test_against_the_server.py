@@ -4,6 +4,7 @@ import asyncio
 import logging
 import runpy
 import threading
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,10 @@ from identity_os_sdk import (
     AuthenticationError,
     ConfigurationError,
     EscalatedError,
+    Guard,
     IdentityOS,
     IdentityOSAsync,
+    IdentityOSError,
     IncompleteTestError,
     InvalidRequestError,
     Mode,
@@ -215,3 +218,42 @@ def test_the_example_runs(server, monkeypatch, capsys):
     assert "not allowed" in said
     assert "the agent rests" in said
     assert "the agent stops: " in said
+
+
+def test_a_guard_over_the_server(client):
+    guard = Guard.open(client, "guarded-bot", tools={"refund": "execute"})
+    assert Guard.open(client, "guarded-bot").instance_id == guard.instance_id
+    for number in range(3):
+        assert guard.before_tool("refund", {"order": 7}, f"c{number}").allowed
+        guard.after_tool("refund", f"c{number}", error=RuntimeError("the backend is down"))
+    assert guard.before_tool("refund", {"order": 7}, "c3").kind == "deny"
+    assert guard.before_tool("get_order", {"order": 7}, "c4").allowed
+    rows = client.engine.get_history(guard.instance_id).data
+    assert [(row.mode_target, row.signal_strength) for row in rows] == [
+        ("IDENTITY", 0.2), ("STRESS_RESPONSE", 0.9), ("STRESS_RESPONSE", 0.75), ("STRESS_RESPONSE", 0.45),
+    ]  # fmt: skip
+    assert "7" not in str(rows[1].context.get("arguments", ""))
+    with guard.task("another"):
+        assert guard.before_tool("refund", {"order": 8}, "c5").allowed
+
+
+def test_whatever_is_raised_is_an_error_of_the_sdk(client):
+    one = client.instances.create("Aria")
+    for strength, context in ((float("nan"), None), (float("inf"), None), (0.5, {"x": object()})):
+        with pytest.raises(IdentityOSError):
+            client.engine.process(one.id, Mode.ORDER, strength, context=context)
+    when = datetime(2026, 3, 24, 10, 15, 30, tzinfo=UTC)
+    client.engine.process(one.id, Mode.ORDER, 0.5, timestamp=when, context={"at": when})
+    row = client.engine.get_history(one.id).data[0]
+    assert row.timestamp == "2026-03-24T10:15:30Z"
+    assert row.context == {"at": "2026-03-24T10:15:30+00:00"}
+
+
+def test_keys_are_trimmed_with_a_warning_or_refused(server, caplog):
+    url, keys = server
+    with IdentityOS(keys["enterprise"] + "\n", url) as trimmed:
+        assert trimmed.personas.list().pagination.total == 12
+    assert "white space" in caplog.text
+    for key in ("idos sk", "idos_sk_ü", "a\nb"):
+        with pytest.raises(ConfigurationError, match="no key has"):
+            IdentityOS(key, url)

@@ -10,6 +10,7 @@ instance disappears at once.
 
 import secrets
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from pydantic_core import from_json
@@ -218,12 +219,29 @@ def page(account_id: str, *, sort: str, descending: bool, offset: int, limit: in
         ScanIndexForward=not descending,
         Limit=min(offset + limit, 1000),
     )
-    keys = []
-    for position, entry in enumerate(entries):
-        if position >= offset:
-            keys.append({"PK": entry["PK"], "SK": entry["SK"]})
-        if len(keys) == limit:
-            break
+    keys = [{"PK": entry["PK"], "SK": entry["SK"]} for entry in islice(entries, offset, offset + limit)]
+    return _summaries(keys)
+
+
+def named(account_id: str, name: str, *, descending: bool, offset: int, limit: int) -> tuple[list[Item], int]:
+    """Summaries of one page of the instances of exactly this name, oldest id first, and how many there are."""
+    entries = dynamodb.query(
+        "account = :account AND begins_with(by_name, :name)",
+        {":account": account_id, ":name": f"{name}#"},
+        IndexName="by_name",
+        ScanIndexForward=not descending,
+    )
+    # A name may hold the separator: "a" begins "a#b", too.
+    keys = [
+        {"PK": entry["PK"], "SK": entry["SK"]}
+        for entry in entries
+        if entry["by_name"] == f"{name}#{entry['PK'].rpartition('#')[2]}"
+    ]
+    return _summaries(keys[offset : offset + limit]), len(keys)
+
+
+def _summaries(keys: list[dict[str, str]]) -> list[Item]:
+    """Summaries of heads in the order of their keys; deleted ones are missing."""
     summaries = {item["id"]: item for item in dynamodb.get_many(keys, _SUMMARY)} if keys else {}
     ids = (key["PK"].rpartition("#")[2] for key in keys)
     return [summaries[instance_id] for instance_id in ids if instance_id in summaries]
