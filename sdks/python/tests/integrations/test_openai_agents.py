@@ -2,6 +2,10 @@
 
 import asyncio
 import json
+import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import story
@@ -13,7 +17,9 @@ from agents import Agent, AgentHooks, FunctionTool, RunConfig, Runner, RunState,
 from agents.mcp import MCPServer  # noqa: E402
 from agents.testing import ScriptedModel, assistant_message, function_call  # noqa: E402
 from fixed_guard import FixedGuard  # noqa: E402
+from identity_os_sdk.guard import Guard  # noqa: E402
 from identity_os_sdk.integrations.openai_agents import BROKEN, decide, decide_async, guarded  # noqa: E402
+from identity_os_sdk.local import LocalEngine  # noqa: E402
 
 agents.set_tracing_disabled(True)
 
@@ -537,3 +543,32 @@ def test_messages_are_reported_if_that_is_wanted_each_once():
         ("refund", "call_0", "refunded"),
         ("agent", "done"),
     ]
+
+
+def test_each_program_of_the_page_runs():
+    page = (Path(__file__).resolve().parents[4] / "docs" / "integrations" / "openai_agents.md").read_text()
+    said = []
+    for program in re.findall(r"```python\n(.*?)```", page, re.DOTALL):
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        said.append(done.stdout)
+    assert [text.count("is not allowed now") for text in said] == [0, 2, 0]
+    assert [text.splitlines()[-1] for text in said] == ["I could not pay A-7 back."] * 2 + ["A-7 is paid back."]
+
+
+def test_another_process_goes_on_after_a_pause(tmp_path):
+    def process(*calls):
+        guard = Guard(LocalEngine(str(tmp_path / "agents.db")), "inst_1", tools={"refund": "execute"}, run="ticket-1")
+        return guard, guarded(support(*calls), guard)
+
+    _, agent = process(*[Call("refund", target="declined")] * 6, Call("refund", target="A1"))
+    paused = Runner.run_sync(agent, "hi").to_state().to_string()
+
+    async def go_on():
+        guard, agent = process()
+        state = await RunState.from_string(agent, paused)
+        decide(guard, state, state.get_interruptions()[0], {"decision": "approve", "by": "ops@example.test"})
+        await Runner.run(agent, state)
+        return received(agent)
+
+    assert asyncio.run(go_on())[-1] == "refunded"

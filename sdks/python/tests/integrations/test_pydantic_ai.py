@@ -1,6 +1,10 @@
 """The adapter for Pydantic AI, with its FunctionModel."""
 
 import asyncio
+import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import story
@@ -8,7 +12,9 @@ import story
 pytest.importorskip("pydantic_ai")
 
 from fixed_guard import FixedGuard
+from identity_os_sdk.guard import Guard
 from identity_os_sdk.integrations.pydantic_ai import BROKEN, IdentityOSCapability, decide, decide_async
+from identity_os_sdk.local import LocalEngine
 from pydantic_ai import Agent, ApprovalRequired, CallDeferred, DeferredToolRequests, ModelRetry, Tool, ToolDenied, ToolFailed
 from pydantic_ai.capabilities import AbstractCapability, HandleDeferredToolCalls, Instrumentation
 from pydantic_ai.exceptions import SkipToolExecution, UserError
@@ -402,3 +408,30 @@ def test_messages_are_reported_if_that_is_wanted_each_once():
         ("refund", "call_0", "refunded"),
         ("agent", "done"),
     ]
+
+
+def test_each_program_of_the_page_runs():
+    page = (Path(__file__).resolve().parents[4] / "docs" / "integrations" / "pydantic_ai.md").read_text()
+    said = []
+    for program in re.findall(r"```python\n(.*?)```", page, re.DOTALL):
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        said.append(done.stdout)
+    assert [text.count("is not allowed now") for text in said] == [0, 2, 0]
+    assert [text.splitlines()[-1] for text in said] == ["I could not pay A-7 back."] * 2 + ["A-7 is paid back."]
+
+
+def test_another_process_goes_on_after_a_pause(tmp_path):
+    calls = [*[Call("refund", target="stolen")] * 6, Call("refund", target="A1")]
+
+    def process():
+        guard = Guard(LocalEngine(str(tmp_path / "agents.db")), "inst_1", tools={"refund": "execute"}, run="ticket-1")
+        return guard, support(guard, *calls, **ASKS)
+
+    _, agent = process()
+    paused = agent.run_sync("hi")
+    guard, agent = process()
+    answers = {call.tool_call_id: {"decision": "approve", "by": "ops@example.test"} for call in paused.output.approvals}
+    history = ModelMessagesTypeAdapter.validate_json(paused.all_messages_json())
+    result = agent.run_sync(message_history=history, deferred_tool_results=decide(guard, paused.output, answers))
+    assert received(result)[-1] == "refunded"
