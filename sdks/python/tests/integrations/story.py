@@ -121,3 +121,36 @@ def two_at_once(play: Callable):
         assert "execute" in seen["good"][1].contract.allowed_actions
 
     return test_two_agents_at_once
+
+
+PAGE = Path(__file__).resolve().parents[4] / "docs" / "integrations.md"
+
+
+def capabilities(play: Callable):
+    """What an adapter can do, as measured: observe, deny with the reason, tell the prompt, pause and resume."""
+    by_name = {story["name"]: story for story in STORIES}
+    failing, pausing = by_name["a tool fails until it is denied"], by_name["a pause is approved once and then refused"]
+    guard, told = new_guard(failing), []
+    prompt = guard.core.prompt
+    guard.core.prompt = lambda: told.append(1) or prompt()
+    messages = play(Script(failing), guard)
+    script = Script(pausing)
+    answers = [kind_of(message, script) for message in play(script, new_guard(pausing))]
+    return {
+        "observe": bool(guard.engine.reports),
+        "deny": "execute is not allowed while stress is HIGH" in messages[3],
+        "prompt": bool(told),
+        "pause": "refused" in answers and script.ran.count("pay") == 4,
+    }
+
+
+def table_row(name: str, play: Callable):
+    """The test that the adapter's row of docs/integrations.md says what was measured. It prints the row."""
+
+    def test_table_says_what_the_adapter_can_do():
+        found = capabilities(play)
+        row = f"| `{name}` | {' | '.join('yes' if found[what] else 'no' for what in ('observe', 'deny', 'prompt', 'pause'))} |"
+        print(row)
+        assert row in PAGE.read_text()
+
+    return test_table_says_what_the_adapter_can_do
