@@ -7,19 +7,17 @@ import subprocess
 import sys
 from pathlib import Path
 
+import agents
+import mcp.types
 import pytest
 import story
-
-agents = pytest.importorskip("agents")
-mcp = pytest.importorskip("mcp")
-
-from agents import Agent, AgentHooks, FunctionTool, RunConfig, Runner, RunState, WebSearchTool, function_tool, tool_namespace  # noqa: E402
-from agents.mcp import MCPServer  # noqa: E402
-from agents.testing import ScriptedModel, assistant_message, function_call  # noqa: E402
-from fixed_guard import FixedGuard  # noqa: E402
-from identity_os_sdk.guard import Guard  # noqa: E402
-from identity_os_sdk.integrations.openai_agents import BROKEN, decide, decide_async, guarded  # noqa: E402
-from identity_os_sdk.local import LocalEngine  # noqa: E402
+from agents import Agent, AgentHooks, FunctionTool, RunConfig, Runner, RunState, WebSearchTool, function_tool, tool_namespace
+from agents.mcp import MCPServer
+from agents.testing import ScriptedModel, assistant_message, function_call
+from fixed_guard import FixedGuard
+from identity_os_sdk.guard import Guard
+from identity_os_sdk.integrations.openai_agents import BROKEN, decide, decide_async, guarded
+from identity_os_sdk.local import LocalEngine
 
 agents.set_tracing_disabled(True)
 

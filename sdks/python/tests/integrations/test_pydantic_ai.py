@@ -8,9 +8,6 @@ from pathlib import Path
 
 import pytest
 import story
-
-pytest.importorskip("pydantic_ai")
-
 from fixed_guard import FixedGuard
 from identity_os_sdk.guard import Guard
 from identity_os_sdk.integrations.pydantic_ai import BROKEN, IdentityOSCapability, decide, decide_async
