@@ -137,6 +137,7 @@ def play(script, guard):
 
 
 test_conformance = story.cases(play)
+test_table = story.table_row("crewai", play)
 
 
 def test_two_agents_at_once():
