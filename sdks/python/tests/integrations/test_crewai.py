@@ -15,7 +15,6 @@ import pytest
 import story
 
 os.environ |= {"CREWAI_DISABLE_TELEMETRY": "true", "OTEL_SDK_DISABLED": "true", "CREWAI_TRACING_ENABLED": "false"}
-pytest.importorskip("crewai")
 
 from crewai import Agent, BaseLLM, Crew, Task
 from crewai.hooks import (

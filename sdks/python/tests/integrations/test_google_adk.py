@@ -11,9 +11,6 @@ from types import SimpleNamespace
 
 import pytest
 import story
-
-pytest.importorskip("google.adk")
-
 from fastapi.openapi.models import APIKey
 from google.adk.agents import Agent
 from google.adk.apps import App
