@@ -60,6 +60,7 @@ class Config:
     volatility_ranks: int = 6  # C, ranks above 0; the range of `alternatives` is 1 to this
     volatility_rate: float = 0.05  # C, least rate of the mean error
     volatility_error: float = 0.25  # C, mean error from which strengths count as not foretold
+    volatility_learning: int = 20  # C, reports of a mode with a strength from birth before its reports are expected
     volatile_from: float = 0.48  # C, volatility that makes an agent volatile
     volatile_until: float = 0.40  # C, volatility under which it is no longer
     chronic_window: int = 40  # C, reports

@@ -25,8 +25,7 @@ def process(state: State, observation: Observation, config: Config = CONFIG) -> 
     profile, cycle, mode = state.profile, state.cycle + 1, observation.mode
     past = feedback(state.memory, config)
     levels = stress.thresholds(profile, past.spikes, config)
-    warmth = 1 - state.coldness[mode]
-    expected = state.strengths[mode] / warmth if warmth else None
+    expected = volatility.expected_signal(state.volatility, mode, state.strengths[mode], state.coldness[mode], config)
 
     # 1 mode activation
     strengths, coldness = activation.activate(state.strengths, state.coldness, observation, levels, config)

@@ -6,7 +6,8 @@
     volatility   = (alternatives - 1)/5 * min(1, error/0.25)
 
 `alternatives` is the inverse Simpson index: how many continuations were equally likely. Repeats do not count, they only age the
-window. A mode's first report foretells nothing and updates no error. An agent is volatile from 0.48 until it falls below 0.40.
+window. A mode's first report updates no error; nor do the first 20 of a mode that was born with a strength, which says nothing
+of how it will be reported. An agent is volatile from 0.48 until it falls below 0.40.
 Orderly work stays under it, however many modes it uses: a round of six has one rank. Range 0..1. Source: docs/engine.md,
 "Step 3: stress and system state"; figures C.
 
@@ -27,12 +28,13 @@ from identity_engine.values import Observation
 class Volatility:
     """`recency`: modes reported so far, latest first. `ranks`: the last 40 ranks, a digit each, newest last. `error` in 0..1.
 
-    `streak`: for how many cycles in a row the agent has been volatile, 0 while it is not.
+    `counts`: reports of each mode, 20 at most. `streak`: volatile cycles in a row, 0 while the agent is not.
     """
 
     recency: tuple[int, ...] = ()
     ranks: str = ""
     error: float = 0.0
+    counts: tuple[int, ...] = (0,) * 7
     streak: int = 0
 
 
@@ -53,11 +55,20 @@ def _volatility(ranks: str, error: float, config: Config) -> float:
     return (alternatives - 1) / (config.volatility_ranks - 1) * min(1.0, error / config.volatility_error)
 
 
+def expected_signal(state: Volatility, mode: int, strength: float, coldness: float, config: Config = CONFIG) -> float | None:
+    """The signal that a report of the mode is expected to have: the mean of its reports, None while there is none to go by."""
+    if coldness == 1 or (coldness == 0 and state.counts[mode] < config.volatility_learning):
+        return None
+    return strength / (1 - coldness)
+
+
 def next_volatility(
     past: Volatility, observation: Observation, expected: float | None, cycle: int, config: Config = CONFIG
 ) -> Volatility:
     """Volatility after the observation. `expected`: mean of the mode's signals so far, None at its first report."""
-    mode, recency, error = observation.mode, past.recency, past.error
+    mode, recency, error, counts = observation.mode, past.recency, past.error, past.counts
+    if counts[mode] < config.volatility_learning:
+        counts = (*counts[:mode], counts[mode] + 1, *counts[mode + 1 :])
     rank = recency.index(mode) if mode in recency else len(recency)
     if rank or not recency:
         recency = (mode, *[other for other in recency if other != mode])
@@ -67,4 +78,4 @@ def next_volatility(
     ranks = (past.ranks + str(rank))[-config.volatility_window :]
     value = _volatility(ranks, error, config)
     volatile = value >= (config.volatile_until if past.streak else config.volatile_from)
-    return Volatility(recency, ranks, error, past.streak + 1 if volatile else 0)
+    return Volatility(recency, ranks, error, counts, past.streak + 1 if volatile else 0)

@@ -117,8 +117,7 @@ def test_R12_the_state_has_one_size(state, sequence):
     after = process_all(state, sequence)[-1][0]
     assert len(after.drift.distances) <= CONFIG.drift_window
     assert len(after.memory.episodic.levels) <= CONFIG.recent
-    # About 90 floats of at most 24 characters, and their names.
-    assert len(encode(after)) < 4096
+    assert len(encode(after)) <= 3_277
 
 
 @given(births, observations)

@@ -1,8 +1,12 @@
 """The rows N1 to N10 of docs/engine.md, each named after its row. N7 stands in tests/property/test_contract_consistency.py."""
 
+from random import Random
+
+import pytest
+
 from benchmarks import normal
 from benchmarks.normal import play, settled, turns
-from identity_engine import RISKY, Observation, process, reset
+from identity_engine import PERSONAS, RISKY, Observation, birth, process, reset
 
 
 def hold(rows):
@@ -77,3 +81,11 @@ def test_rebaseline_keeps_stress_energy_memory_and_cycle():
     )
     assert (decided.drift.rollbacks, decided.drift.distances, decided.drift.last_rollback) == (0, (), 0)
     assert decided.drift.youth == state.drift.reports + 60
+
+
+@pytest.mark.parametrize("persona", PERSONAS, ids=lambda persona: persona.id)
+def test_an_ordinary_agent_of_any_persona_is_not_volatile(persona):
+    for seed in range(3):
+        run = play(normal.coding_agent(Random(seed)), birth(persona.profile, persona.mode_profile))
+        assert not any(state.volatility.streak for state in run.states)
+        assert (run.flagged(), run.rollbacks) == (0, 0)

@@ -10,9 +10,6 @@ from typing import Any
 
 import pytest
 import story
-
-pytest.importorskip("claude_agent_sdk", reason="pip install 'identity-os-sdk[claude_agent]'")
-
 from claude_agent_sdk import (
     AgentDefinition,
     ClaudeAgentOptions,

@@ -15,7 +15,6 @@ import pytest
 import story
 
 os.environ |= {"CREWAI_DISABLE_TELEMETRY": "true", "OTEL_SDK_DISABLED": "true", "CREWAI_TRACING_ENABLED": "false"}
-pytest.importorskip("crewai")
 
 from crewai import Agent, BaseLLM, Crew, Task
 from crewai.hooks import (
@@ -136,6 +135,7 @@ def play(script, guard):
 
 
 test_conformance = story.cases(play)
+test_table = story.table_row("crewai", play)
 
 
 def test_two_agents_at_once():

@@ -11,9 +11,6 @@ from types import SimpleNamespace
 
 import pytest
 import story
-
-pytest.importorskip("google.adk")
-
 from fastapi.openapi.models import APIKey
 from google.adk.agents import Agent
 from google.adk.apps import App
@@ -151,6 +148,7 @@ def play(script, guard):
 
 
 test_conformance = story.cases(play)
+test_table = story.table_row("google_adk", play)
 test_two_agents_at_once = story.two_at_once(play)
 
 

@@ -10,9 +10,6 @@ from typing import Any
 
 import pytest
 import story
-
-pytest.importorskip("strands", reason="pip install 'identity-os-sdk[strands]'")
-
 from identity_os_sdk import Action
 from identity_os_sdk.guard import Guard, Verdict
 from identity_os_sdk.integrations.strands import UNDECIDED, IdentityOSHooks
