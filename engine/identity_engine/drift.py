@@ -157,16 +157,16 @@ def step(
         youth, anchor = 0, mean_strengths(strengths, coldness)
         rest = rest_point(strengths, coldness, energy, anchor, level)
         deviation = deviation_from(anchor, strengths, coldness, config)
-    magnitude, moved = distance(deviation), character_distance(deviation)
+    magnitude, character = distance(deviation), character_distance(deviation)
 
     rollbacks, last_rollback = past.rollbacks, past.last_rollback
     if rollbacks < config.rollbacks_most and cycle - last_rollback > config.rollback_memory:
         rollbacks = 0
     d1, d2, d3 = drift_thresholds(profile, config)
     drift_level, rolled_back = D0 if magnitude < d1 else D1 if magnitude < d2 else D2, False
-    if moved >= d3:
+    if character >= d3:
         distances = past.distances
-        sudden = not youth and bool(distances) and moved - min(distances) >= config.drift_rise
+        sudden = not youth and bool(distances) and character - min(distances) >= config.drift_rise
         if sudden or broken:
             drift_level, rolled_back = D3, rollbacks < config.rollbacks_most
     if volatile and drift_level == D0:
@@ -174,7 +174,7 @@ def step(
 
     if rolled_back:
         strengths, coldness, anchor = restore(rest, strengths, coldness, keep_stress=True)
-        moved = character_distance(deviation_from(anchor, strengths, coldness, config))
+        character = character_distance(deviation_from(anchor, strengths, coldness, config))
         rollbacks, last_rollback = rollbacks + 1, cycle
     elif magnitude < d1:
         anchor = ewma(anchor, mean_strengths(strengths, coldness), config.anchor_rate)
@@ -186,7 +186,7 @@ def step(
             anchor,
             reports,
             youth,
-            (*past.distances, round(moved, 6))[-config.drift_window :],
+            (*past.distances, round(character, 6))[-config.drift_window :],
             rollbacks,
             last_rollback,
             Drift(drift_level, magnitude, deviation, rolled_back),

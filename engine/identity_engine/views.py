@@ -98,13 +98,13 @@ def drift_event_view(drift: Drift, cycle: int) -> dict[str, Any] | None:
     if not drift.level:
         return None
     view = drift_view(drift)
-    moved = [n for n, x in zip(MODE_CONSTANTS, drift.deviation, strict=True) if abs(x) >= CONFIG.drift_d1]
+    affected = [n for n, x in zip(MODE_CONSTANTS, drift.deviation, strict=True) if abs(x) >= CONFIG.drift_d1]
     return {
         "cycle": cycle,
         "drift_level": view["level"],
         "magnitude": view["magnitude"],
         "deviation": view["deviation"],
-        "affected_modes": moved,
+        "affected_modes": affected,
         "rolled_back": view["rolled_back"],
     }
 

@@ -58,7 +58,7 @@ def next_self_model(
     energy = past.window_energy + record.energy
     if record.cycle % config.trait_window:
         return SelfModel(past.reference, resilience, past.trait_stability, past.energy_efficiency, energy)
-    moved = distance(tuple([now - then for now, then in zip(growth.slow, past.reference, strict=True)]))
+    shift = distance(tuple([now - then for now, then in zip(growth.slow, past.reference, strict=True)]))
     return SelfModel(
-        growth.slow, resilience, 1 - min(1.0, moved / config.drift_d2), min(1.0, energy / config.trait_window), 0.0
+        growth.slow, resilience, 1 - min(1.0, shift / config.drift_d2), min(1.0, energy / config.trait_window), 0.0
     )

@@ -359,7 +359,7 @@ class Core:
             tool = self.tools.action_of(name)
             rows.append((name, tool.action.value, tool.source, "yes" if self._passes(tool.action) else "no"))
         widths = [max(len(row[column]) for row in rows) for column in range(4)]
-        return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows)  # noqa: B905 - 3.9's zip is as good
+        return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
 
     def subscribe(self, event: str, callback: Callable[[Mapping[str, Any]], None]) -> None:
         """Call back on an event."""
