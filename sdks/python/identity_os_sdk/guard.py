@@ -72,8 +72,15 @@ class _Shared:
         self.core.subscribe(event, callback)
 
     def prompt(self) -> str:
-        """A few lines for the system prompt: the contract as instructions, and the tools that are held now."""
+        """A few lines for the system prompt: the contract as instructions, and the tools that are held now.
+
+        Reads the contract first where that needs no awaiting, so that the first prompt is the agent's own.
+        """
+        self._read_first()
         return self.core.prompt()
+
+    def _read_first(self) -> None:
+        """Read the contract if it is old."""
 
     def annotate(self, name: str, annotations: Mapping[str, Any]) -> None:
         """Tell the MCP annotations of a tool (readOnlyHint, openWorldHint, destructiveHint)."""
@@ -103,7 +110,7 @@ class _Shared:
     @contextmanager
     def _kept(self, call_id: str | None) -> Iterator[None]:
         """Around a decision: a verdict that waits is kept where the engine is, if it can, so that another process can go on."""
-        store = self.engine if getattr(self.engine, "is_local", False) else None
+        store = self.engine if hasattr(self.engine, "kept_verdict") else None
         if store is None or not call_id:
             yield
             return
@@ -186,6 +193,9 @@ class Guard(_Shared):
         guard = cls(client.engine, client.instances.open(name, config).id, tools, **options)
         guard._birth = lambda task: str(client.instances.create(f"{name}: {task}"[:100], initial_config=config or None).id)
         return guard
+
+    def _read_first(self) -> None:
+        self._quietly(self._refresh)
 
     def asynchronous(self) -> "GuardAsync":
         """The same guard, to be awaited: both share everything that they know."""
@@ -321,6 +331,10 @@ class GuardAsync(_Shared):
         self._tasks: set[asyncio.Task[None]] = set()
         self._in_background = background
         self._awaitable = inspect.iscoroutinefunction(getattr(guard.engine, "process", None))
+
+    def _read_first(self) -> None:
+        if getattr(self.engine, "is_local", False):
+            self._guard._read_first()
 
     async def before_tool(self, name: str, args: Any = None, call_id: str | None = None) -> Verdict:
         """As Guard.before_tool."""

@@ -395,3 +395,11 @@ def test_a_verdict_that_waits_is_kept_for_another_process(tmp_path):
     approved, refused = third.before_tool("refund", {}, "d3"), third.before_tool("refund", {}, "d4")
     assert (approved.kind, approved.by) == ("allow", "ops")
     assert (refused.kind, "refused by a person" in refused.message) == ("deny", True)
+
+
+def test_the_first_prompt_is_the_agents_own():
+    engine = Engine()
+    own = engine.get_contract("inst_1").narrative_prompt
+    assert Guard(engine, "inst_1").prompt() == own
+    assert GuardAsync(engine, "inst_1").prompt() == own
+    assert "has heard from its engine" in Guard(Engine(lambda: ConnectionError("away")), "inst_1").prompt()
