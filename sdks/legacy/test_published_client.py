@@ -28,15 +28,16 @@ async def story(client, call):
     assert done.contract.dominant_modes == [Mode.ORDER]
     calm = [{"mode_target": ("order", "perception")[i % 2], "signal_strength": 0.5} for i in range(60)]
     loud = [{"mode_target": ("exploration", "assertion", "connection")[i % 3], "signal_strength": 0.95} for i in range(40)]
-    assert len(await call(client.engine.batch_process, one.id, calm)) == 1
+    for _ in range(2):  # past the agent's youth
+        assert len(await call(client.engine.batch_process, one.id, calm)) == 1
     states = await call(client.engine.batch_process, one.id, loud, include_intermediate=True)
-    assert [state.snapshot.cycle_count for state in states] == list(range(62, 102))
+    assert [state.snapshot.cycle_count for state in states] == list(range(122, 162))
     assert "D3_corrupt" in [state.drift.level for state in states]
-    assert (await call(client.engine.snapshot, one.id)).cycle_count == 101
+    assert (await call(client.engine.snapshot, one.id)).cycle_count == 161
     assert await call(client.engine.contract, one.id) == states[-1].contract
     history = await call(client.engine.history, one.id, limit=2)
-    assert (history.instance_id, history.total, len(history.items)) == (one.id, 101, 2)
-    assert (history.items[0].mode_target, history.items[0].cycle_number) == (Mode.EXPLORATION, 101)
+    assert (history.instance_id, history.total, len(history.items)) == (one.id, 161, 2)
+    assert (history.items[0].mode_target, history.items[0].cycle_number) == (Mode.EXPLORATION, 161)
     drift = await call(client.engine.drift, one.id)
     assert drift.total > 0
     corrupt = await call(client.engine.drift, one.id, type_filter="D3_corrupt")
