@@ -1,1 +1,1 @@
-"""`make bench`: the speed budgets of spec/architecture.md as ratios measured in one run, and what stands beside them."""
+"""`make bench`: the speed budgets of docs/performance.md as ratios measured in one run, and what stands beside them."""

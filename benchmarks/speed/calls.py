@@ -14,7 +14,7 @@ from identity_service.store import dynamodb as store_client
 
 T = TypeVar("T")
 
-#: Calls and hops of each endpoint at the most. Source of the first two: spec/architecture.md, "One request".
+#: Calls and hops of each endpoint at the most. Source of the first two: docs/architecture.md, "One request".
 BUDGETS: dict[tuple[str, str], tuple[int, int]] = {
     ("POST", "/instances/{}/process"): (3, 2),
     ("POST", "/instances/{}/process/batch"): (3, 2),
