@@ -16,7 +16,7 @@ export SAM_CLI_TELEMETRY := 0
 export AWS_DEFAULT_REGION ?= us-east-1
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-runtime reliability integration test-sdks test-sdk-python test-sdk-typescript test-sdk-legacy test-integrations lint bench bench-counts bench-behaviour bench-cost strength plots golden openapi validate mutants build e2e deploy clean
+.PHONY: help run demo test test-runtime reliability integration test-sdks wheels test-sdk-python test-sdk-typescript test-sdk-legacy test-integrations lint bench bench-counts bench-behaviour bench-cost strength plots golden openapi validate mutants build e2e deploy clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -84,6 +84,8 @@ dist/python/.built: .venv-sdk/.ready $(shell find sdks/python/identity_os_sdk en
 	@.venv-sdk/bin/python -m build --outdir dist/python engine >/dev/null
 	@.venv-sdk/bin/python -m build --outdir dist/python sdks/python >/dev/null
 	@touch $@
+
+wheels: dist/python/.built ## build the wheels of the Python SDK and of the engine into dist/python
 
 test-sdk-python: .venv/.ready dist/python/.built
 	@.venv-sdk/bin/pip install --quiet --disable-pip-version-check --force-reinstall --find-links dist/python 'hypothesis>=6.100,<7' \

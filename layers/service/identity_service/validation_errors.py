@@ -31,6 +31,10 @@ def _problem(error: Mapping[str, Any]) -> Problem:
         return Problem(field, reason, f"{field} is required")
     if reason == "unknown_field":
         return Problem(field, reason, f"{field} is not a field of this request")
+    if kind in ("model_type", "model_attributes_type", "dict_type"):
+        return Problem(field, reason, f"{field}: must be a JSON object")
+    if kind == "too_short":
+        return Problem(field, reason, f"{field}: must not be empty")
     message = error["msg"]
     return Problem(field, reason, f"{field}: {message[:1].lower()}{message[1:]}")
 

@@ -15,9 +15,9 @@ from typing import Any, Final, Literal
 from uuid import uuid4
 
 from identity_os_sdk import models as m
-from identity_os_sdk.errors import ConflictError, InvalidRequestError
+from identity_os_sdk.errors import ConflictError, InvalidArgumentError, InvalidRequestError
 from identity_os_sdk.models import RISKY_ACTIONS, SAFE_ACTIONS, Action, ActionName
-from identity_os_sdk.observer import Event, Memory, Report, digest, observe
+from identity_os_sdk.observer import Event, Memory, Report, digest, observe, printed
 from identity_os_sdk.tools import ToolMap, ToolPolicy
 
 logger = logging.getLogger("identity_os_sdk.guard")
@@ -34,6 +34,8 @@ _DENIALS: Final = 3
 _REMEMBERED: Final = 10_000
 
 Decision = Literal["approve", "refuse"]
+#: What callbacks hear of.
+EVENTS: Final = ("stress", "denied", "paused", "rolled_back", "unreachable")
 
 
 @dataclass(frozen=True)
@@ -137,8 +139,16 @@ class Core:
         run: str | None,
         fresh_reads: bool,
     ) -> None:
-        if mode not in ("enforce", "observe") or on_unreachable not in ("deny", "allow", "safe"):
-            raise ValueError("mode is enforce or observe, on_unreachable is deny, allow or safe")
+        choices = (
+            ("mode", mode, ("enforce", "observe")),
+            ("on_unreachable", on_unreachable, ("deny", "allow", "safe")),
+            ("record", record, ("hashes", "arguments")),
+        )
+        for name, value, known in choices:
+            if value not in known:
+                raise InvalidArgumentError(f"{name}={value!r}: one of {', '.join(known)}")
+        if not instance_id:
+            raise InvalidArgumentError("instance_id is empty: give the agent's id, or use Guard.open with its name")
         self.instance_id, self.tools = instance_id, ToolMap(tools, default)
         self.run = run or uuid4().hex
         self.would_have: Counter[str] = Counter()
@@ -149,6 +159,7 @@ class Core:
         self._callbacks: dict[str, list[Callable[[Mapping[str, Any]], None]]] = {}
         self._answered_at: float | None = None
         self._failed_at: float | None = None
+        self._failure = ""
         self._waiting: deque[Outgoing] = deque()
         self._reset_memory()
 
@@ -188,6 +199,7 @@ class Core:
         """The engine did not answer."""
         with self._lock:
             first = self._failed_at is None
+            self._failure = printed(error)
             self._failed_at = time.monotonic()
         if first:
             logger.warning("the engine does not answer (%s); on_unreachable=%s decides", error, self._on_unreachable)
@@ -271,7 +283,7 @@ class Core:
                 self._remember(call_id, known)
             known.over = True
             tool = self.tools.action_of(name)
-            text = None if error is None else str(error) or type(error).__name__
+            text = None if error is None else printed(error) or type(error).__name__
             event = Event(
                 "call",
                 name,
@@ -283,7 +295,7 @@ class Core:
                 None if error is None else type(error).__name__ if isinstance(error, BaseException) else "error",
             )
             reports = [self._report(event, call_id or "", known.attempt, self._context(event, known))]
-        found = text if text is not None else result if isinstance(result, str) else "" if result is None else str(result)
+        found = text if text is not None else "" if result is None else printed(result)
         return reports + self._detect(found, name, call_id or "", known.attempt)
 
     def said(self, kind: str, text: str, *, heated: bool = False) -> list[Outgoing]:
@@ -362,7 +374,9 @@ class Core:
         return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
 
     def subscribe(self, event: str, callback: Callable[[Mapping[str, Any]], None]) -> None:
-        """Call back on an event."""
+        """Call back on an event; InvalidArgumentError for one that there is not."""
+        if event not in EVENTS:
+            raise InvalidArgumentError(f"event {event!r}: one of {', '.join(EVENTS)}")
         self._callbacks.setdefault(event, []).append(callback)
 
     @contextmanager
@@ -412,7 +426,7 @@ class Core:
             reason = f"a human is needed: {now.escalation_reason}"
             return verdict("deny", reason, f"{name} is not allowed: {reason}. An operator decides by a reset of the agent.")
         if self._answered_at is None:
-            why = "the engine has not answered yet"
+            why = f"the engine has not answered yet{f' ({self._failure})' if self._failure else ''}"
         elif held:
             why = "an incident is young, and this tool reaches outside"
         elif now.should_pause:
@@ -501,7 +515,7 @@ class Core:
         if event.error_class is not None:
             context["error_class"] = event.error_class
         if call.shown is not None:
-            context["arguments"] = str(call.shown)[:2_000]
+            context["arguments"] = printed(call.shown)[:2_000]
         return context
 
     def _remember(self, call_id: str, call: _Call) -> None:

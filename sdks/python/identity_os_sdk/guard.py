@@ -153,6 +153,8 @@ class Guard(_Shared):
         record: Literal["hashes", "arguments"] = "hashes",
         run: str | None = None,
     ) -> None:
+        if not hasattr(engine, "process"):
+            raise ConfigurationError("engine is client.engine, or a LocalEngine")
         self.engine = engine
         self.core = Core(
             instance_id,
@@ -188,6 +190,8 @@ class Guard(_Shared):
         `client`: an IdentityOS, or a LocalEngine. `profile` and `persona` are of the agent that is made.
         """
         config = {key: value for key, value in (("profile", profile), ("persona_id", persona)) if value is not None}
+        if not (getattr(client, "is_local", False) or hasattr(client, "instances")):
+            raise ConfigurationError("Guard.open takes an IdentityOS (not its engine), or a LocalEngine")
         if getattr(client, "is_local", False):
             return cls(client, client.open(name, config), tools, **options)
         guard = cls(client.engine, client.instances.open(name, config).id, tools, **options)

@@ -8,6 +8,7 @@ acknowledged (a power failure may lose the last ones).
 """
 
 import json
+import logging
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping
@@ -22,6 +23,8 @@ try:
     import identity_engine as engine
 except ImportError as error:
     raise ConfigurationError("LocalEngine needs the engine: pip install 'identity-os-sdk[local]'") from error
+
+logger = logging.getLogger("identity_os_sdk.local")
 
 #: Keys of reports that are kept for each agent, so that a report that is sent twice counts once.
 _KEYS = 10_000
@@ -102,6 +105,7 @@ class LocalEngine:
         with self._transaction():
             known = self._load(instance_id)
             if idempotency_key is not None and not self._is_new(instance_id, idempotency_key, known.state.cycle):
+                logger.warning("report %s was processed before; nothing changed", idempotency_key)
                 return known.processed(instance_id)
             state, _ = engine.process(known.state, observation)
             known = self._store(instance_id, state)

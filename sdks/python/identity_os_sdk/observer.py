@@ -117,9 +117,17 @@ def digest(value: Any) -> str:
     """Sixteen hex digits that stand for a value; equal values have equal ones, whatever the order of their fields."""
     try:
         text = json.dumps(value, sort_keys=True, default=str, ensure_ascii=False)
-    except (TypeError, ValueError, RecursionError):  # keys of several types, or a value that holds itself
-        text = repr(value)
+    except Exception:  # keys of several types, a value that holds itself, an object that fails to print
+        text = printed(value)
     return hashlib.sha256(text.encode(errors="replace")).hexdigest()[:16]
+
+
+def printed(value: Any) -> str:
+    """A value as text, whatever its own methods do: what cannot be printed is named by its type."""
+    try:
+        return value if isinstance(value, str) else str(value)
+    except Exception:
+        return f"<{type(value).__name__}>"
 
 
 def observe(memory: Memory, event: Event, stressed: bool = False) -> tuple[Memory, Report]:

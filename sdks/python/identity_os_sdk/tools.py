@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
 
+from identity_os_sdk.errors import InvalidArgumentError, UnknownActionError
 from identity_os_sdk.models import Action, ActionName
 
 #: The verbs of tool names, by the action that they mean.
@@ -60,12 +61,19 @@ class ToolMap:
 
     def __post_init__(self) -> None:
         # A word that is no action is found now, not at the first call.
+        if not isinstance(self.tools, Mapping):
+            raise InvalidArgumentError("tools is a mapping from patterns to actions, such as {'refund': 'execute'}")
         self._policies = {
-            pattern: policy if isinstance(policy, ToolPolicy) else ToolPolicy(Action(policy))
-            for pattern, policy in self.tools.items()
+            pattern: policy if isinstance(policy, ToolPolicy) else ToolPolicy(policy) for pattern, policy in self.tools.items()
         }
-        for policy in self._policies.values():
-            Action(policy.action)
+        for where, action in (
+            ("default", self.default),
+            *((f"tools[{p!r}]", each.action) for p, each in self._policies.items()),
+        ):
+            if action not in set(Action):
+                raise UnknownActionError(
+                    f"{where}: {action!r} is no action: one of {', '.join(known.value for known in Action)}"
+                )
         self.default = Action(self.default)
 
     def action_of(self, name: str) -> ToolAction:

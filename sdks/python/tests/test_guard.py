@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from identity_os_sdk import Action, Guard, GuardAsync, ToolPolicy
-from identity_os_sdk.errors import ConfigurationError
+from identity_os_sdk.errors import ConfigurationError, IdentityOSError
 from identity_os_sdk.guard import decision
 from identity_os_sdk.local import LocalEngine
-from identity_os_sdk.observer import Event, Memory, observe
+from identity_os_sdk.observer import Event, Memory, observe, printed
 from identity_os_sdk.tools import ToolMap
 
 settings.register_profile("guard", max_examples=150, deadline=None, derandomize=True)
@@ -41,6 +41,13 @@ class Engine(LocalEngine):
         return super().get_contract(*args, **options) if wrong is None else wrong
 
 
+class Unprintable(Exception):
+    def __str__(self):
+        raise RuntimeError("no text")
+
+    __repr__ = __str__
+
+
 def fail(guard, tool="refund", times=3, start=0):
     for number in range(start, start + times):
         assert guard.before_tool(tool, {}, f"f{number}").allowed
@@ -52,7 +59,20 @@ steps = st.lists(
         st.sampled_from(["before", "after", "user", "agent", "handed", "approve", "refuse", "prompt", "explain"]),
         st.sampled_from(["refund", "get_order", "search", "", "ü\n"]),
         st.sampled_from(["c1", "c2", None, ""]),
-        st.sampled_from([None, "text", 7, {"a": {1: 2}}, {1: "a", "b": 2}, object(), RuntimeError("x"), float("nan")]),
+        st.sampled_from(
+            [
+                None,
+                "text",
+                7,
+                Unprintable(),
+                10**5000,
+                {"a": {1: 2}},
+                {1: "a", "b": 2},
+                object(),
+                RuntimeError("x"),
+                float("nan"),
+            ]
+        ),
     ),
     max_size=30,
 )
@@ -82,11 +102,11 @@ def test_never_raises_whatever_engine_callbacks_and_detectors_do(sequence, seed,
             case "after":
                 guard.after_tool(tool, call_id, result=value, error=value if isinstance(value, Exception) else None)
             case "user":
-                guard.user_said(str(value))
+                guard.user_said(printed(value))
             case "agent":
-                guard.agent_said(str(value), refusing=True)
+                guard.agent_said(printed(value), refusing=True)
             case "handed":
-                guard.handed_over(str(value))
+                guard.handed_over(printed(value))
             case "approve":
                 guard.approve(call_id or "", "ops")
             case "refuse":
@@ -268,8 +288,7 @@ def test_a_fresh_agent_for_each_task_and_a_carried_one_put_to_rest():
 
 def test_a_fresh_agent_needs_to_know_how_to_be_born():
     class Remote:
-        def get_contract(self, _):
-            return LocalEngine(":memory:").get_contract("x")
+        process = get_contract = None
 
     with pytest.raises(ConfigurationError, match="needs Guard"), Guard(Remote(), "inst_1").task("t"):
         pass
@@ -403,3 +422,37 @@ def test_the_first_prompt_is_the_agents_own():
     assert Guard(engine, "inst_1").prompt() == own
     assert GuardAsync(engine, "inst_1").prompt() == own
     assert "has heard from its engine" in Guard(Engine(lambda: ConnectionError("away")), "inst_1").prompt()
+
+
+def test_what_cannot_be_printed_is_reported_all_the_same():
+    deep = []
+    for _ in range(5_000):
+        deep = [deep]
+    engine = Engine()
+    guard = Guard(engine, "inst_1", detectors=[lambda text: "Unprintable" in text])
+    for number, (result, error) in enumerate([(None, Unprintable()), (Unprintable(), None), (deep, None), (10**5000, None)]):
+        assert guard.before_tool("get_order", {"deep": deep}, f"c{number}").allowed
+        guard.after_tool("get_order", f"c{number}", result=result, error=error)
+    incidents = [options for _, _, options in engine.sent if options.get("severity") == "incident"]
+    assert len(incidents) == 2  # the detector saw both by their type
+    assert len({options["context"].get("trace") for _, _, options in engine.sent} - {None}) == 4
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda: Guard(Engine(), "i", mode="watch"), "mode='watch': one of enforce, observe"),
+        (lambda: Guard(Engine(), "i", on_unreachable="hope"), "on_unreachable='hope'"),
+        (lambda: Guard(Engine(), "i", record="text"), "record='text'"),
+        (lambda: Guard(Engine(), ""), "instance_id is empty"),
+        (lambda: Guard(None, "i"), "engine is client.engine"),
+        (lambda: Guard(Engine(), "i", tools=["refund"]), "tools is a mapping"),
+        (lambda: Guard(Engine(), "i", tools={"refund": "exec"}), r"tools\['refund'\]: 'exec' is no action: one of explore"),
+        (lambda: Guard(Engine(), "i", default="exec"), "default: 'exec' is no action"),
+        (lambda: Guard(Engine(), "i").on("stressed", print), "event 'stressed': one of stress"),
+        (lambda: Guard.open(object(), "bot"), "Guard.open takes an IdentityOS"),
+    ],
+)
+def test_a_guard_that_cannot_be_says_why(make, says):
+    with pytest.raises(IdentityOSError, match=says):
+        make()
