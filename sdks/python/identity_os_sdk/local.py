@@ -11,13 +11,14 @@ import json
 import logging
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 from uuid import uuid4
 
 from identity_os_sdk import models as m
-from identity_os_sdk.errors import ConfigurationError, InvalidArgumentError
+from identity_os_sdk.errors import ConfigurationError, ConnectionFailedError, InvalidArgumentError
 
 try:
     import identity_engine as engine
@@ -56,10 +57,26 @@ class LocalEngine:
         self._profile = dict(profile or {})
         self._cache: dict[str, _Known] = {}
         # Transactions are begun by hand: sqlite3's own begin too late to keep another writer out between read and write.
-        self._db = sqlite3.connect(path, timeout=timeout, isolation_level=None, check_same_thread=False)
-        self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA synchronous = NORMAL")
-        self._db.executescript(_SCHEMA)
+        try:
+            self._db = sqlite3.connect(path, timeout=timeout, isolation_level=None, check_same_thread=False)
+        except sqlite3.Error as error:
+            raise ConfigurationError(f"{path}: {error}") from error
+        self._set_up(time.monotonic() + timeout)
+
+    def _set_up(self, deadline: float) -> None:
+        """Make the file ready. SQLite's own timeout does not cover a change of the journal mode, so two processes that begin at
+        once are kept apart here.
+        """
+        while True:
+            try:
+                self._db.execute("PRAGMA journal_mode = WAL")
+                self._db.execute("PRAGMA synchronous = NORMAL")
+                self._db.executescript(_SCHEMA)
+                return
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error) or time.monotonic() > deadline:
+                    raise ConnectionFailedError(f"the file cannot be opened: {error}") from error
+                time.sleep(0.01)
 
     def close(self) -> None:
         """Close the file."""
@@ -157,13 +174,16 @@ class LocalEngine:
     @contextmanager
     def _transaction(self) -> Iterator[None]:
         with self._lock:
-            self._db.execute("BEGIN IMMEDIATE")
             try:
-                yield
-            except BaseException:
-                self._db.execute("ROLLBACK")
-                raise
-            self._db.execute("COMMIT")
+                self._db.execute("BEGIN IMMEDIATE")
+                try:
+                    yield
+                except BaseException:
+                    self._db.execute("ROLLBACK")
+                    raise
+                self._db.execute("COMMIT")
+            except sqlite3.Error as error:
+                raise ConnectionFailedError(f"the file does not answer: {error}") from error
 
     def _read(self, instance_id: str) -> "_Known":
         with self._lock:

@@ -59,14 +59,14 @@ def test_a_killed_process_loses_no_report_that_was_acknowledged(tmp_path):
         assert engine.get_snapshot("inst_1").cycle == cycle
 
 
-def test_two_processes_share_a_file(tmp_path):
+def test_processes_that_begin_at_once_share_a_file(tmp_path):
     path = str(tmp_path / "agents.db")
-    processes = [reporting(path, start, start + 150) for start in (0, 1_000)]
+    processes = [reporting(path, start, start + 150) for start in (0, 1_000, 2_000, 3_000)]
     for process in processes:
         process.communicate(timeout=120)
         assert process.returncode == 0
     with LocalEngine(path) as engine:
-        assert engine.get_snapshot("inst_1").cycle == 300
+        assert engine.get_snapshot("inst_1").cycle == 600
 
 
 def test_agents_by_name_profile_and_persona():
@@ -104,3 +104,14 @@ def test_without_the_engine_it_says_what_to_install():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert ConfigurationError.__name__ in done.stderr
     assert "pip install 'identity-os-sdk[local]'" in done.stderr
+
+
+def test_a_file_that_another_process_holds_is_an_error_of_the_sdk(tmp_path):
+    path = str(tmp_path / "agents.db")
+    with LocalEngine(path, timeout=0.1) as engine, LocalEngine(path) as other:
+        engine.process("inst_1", "ORDER", 0.5)
+        with other._transaction(), pytest.raises(IdentityOSError, match="does not answer"):
+            engine.process("inst_1", "ORDER", 0.5)
+        assert engine.process("inst_1", "ORDER", 0.5).snapshot.cycle == 2
+    with pytest.raises(IdentityOSError):
+        LocalEngine(str(tmp_path))
