@@ -11,7 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from identity_os_sdk import Guard
+from identity_os_sdk import Guard, IdentityOS
 from identity_os_sdk.local import LocalEngine
 
 STORIES = json.loads((Path(__file__).parent / "conformance.json").read_text())
@@ -154,3 +154,21 @@ def table_row(name: str, play: Callable):
         assert row in PAGE.read_text()
 
     return test_table_says_what_the_adapter_can_do
+
+
+def against_the_api(play: Callable):
+    """The same agent over a running server: the same messages to the model, and the same reports in its history."""
+
+    def test_against_the_api(server):
+        url, keys = server
+        failing = next(story for story in STORIES if story["name"] == "a tool fails until it is denied")
+        script = Script(failing)
+        with IdentityOS(keys["enterprise"], url) as client:
+            guard = Guard.open(client, f"story of {play.__module__}", tools=TOOLS)
+            messages = play(script, guard)
+            rows = client.engine.get_history(guard.instance_id).data
+        assert [kind_of(message, script) for message in messages] == failing["expected"]["seen"]
+        assert script.ran == failing["expected"]["ran"]
+        assert [[row.mode_target, row.signal_strength] for row in reversed(rows)] == failing["expected"]["reports"]
+
+    return test_against_the_api

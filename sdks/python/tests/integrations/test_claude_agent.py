@@ -91,6 +91,7 @@ def play(script: Any, guard: Guard) -> list[str]:
 test_conformance = story.cases(play)
 test_conformance_of_two_agents_at_once = story.two_at_once(play)
 test_table = story.table_row("claude_agent", play)
+test_against_the_api = story.against_the_api(play)
 
 
 def _verdict(kind: Any, call_id: str, message: str = "") -> Verdict:

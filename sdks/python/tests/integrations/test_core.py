@@ -30,6 +30,7 @@ def play(script, guard):
 
 test_conformance = story.cases(play)
 test_two_agents_at_once = story.two_at_once(play)
+test_against_the_api = story.against_the_api(play)
 
 
 def test_expectations_can_fail():

@@ -141,6 +141,7 @@ def play(script, guard):
 
 test_conformance = story.cases(play)
 test_table = story.table_row("crewai", play)
+test_against_the_api = story.against_the_api(play)
 
 
 def test_two_agents_at_once():

@@ -149,6 +149,7 @@ def play(script, guard):
 
 test_conformance = story.cases(play)
 test_table = story.table_row("google_adk", play)
+test_against_the_api = story.against_the_api(play)
 test_two_agents_at_once = story.two_at_once(play)
 
 

@@ -28,6 +28,7 @@ def agent(model: FakeModel, tools: list[Any], guard: Any, *others: Any, **option
 
 test_conformance = story.cases(player(agent))
 test_table = story.table_row("langchain", player(agent))
+test_against_the_api = story.against_the_api(player(agent))
 test_conformance_of_asynchronous_agents = story.cases(player(agent, asynchronous=True), can_pause=CAN_ASK)
 test_two_at_once = story.two_at_once(player(agent))
 test_two_asynchronous_agents_at_once = story.two_at_once(player(agent, asynchronous=True))

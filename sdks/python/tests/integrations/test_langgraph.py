@@ -58,6 +58,7 @@ GRAPHS = pytest.mark.parametrize("graph", [with_tool_node, with_guard_node])
 
 test_conformance_of_the_tool_node = story.cases(player(with_tool_node))
 test_table = story.table_row("langgraph", player(with_tool_node))
+test_against_the_api = story.against_the_api(player(with_tool_node))
 test_conformance_of_the_asynchronous_tool_node = story.cases(player(with_tool_node, asynchronous=True), can_pause=CAN_ASK)
 test_conformance_of_the_guard_node = story.cases(player(with_guard_node))
 test_conformance_of_the_asynchronous_guard_node = story.cases(player(with_guard_node, asynchronous=True))

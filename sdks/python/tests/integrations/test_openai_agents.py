@@ -61,6 +61,7 @@ def received(agent):
 test_conformance = story.cases(play)
 test_two_agents_at_once = story.two_at_once(play)
 test_table = story.table_row("openai_agents", play)
+test_against_the_api = story.against_the_api(play)
 
 
 # What is special to this framework

@@ -88,6 +88,7 @@ def returns(result):
 test_conformance = story.cases(play)
 test_two_agents_at_once = story.two_at_once(play)
 test_table = story.table_row("pydantic_ai", play)
+test_against_the_api = story.against_the_api(play)
 
 
 # What is special to this framework
