@@ -33,6 +33,8 @@ class Chronic:
 
 def next_chronic(past: Chronic, observation: Observation, config: Config = CONFIG) -> Chronic:
     """Chronic stress after the observation."""
+    if not past.reports and observation.mode != STRESS_RESPONSE:
+        return past
     stressed = observation.mode == STRESS_RESPONSE and observation.signal >= config.chronic_signal
     reports = (past.reports << 1 | stressed) & ((1 << config.chronic_window) - 1)
     return Chronic(reports, past.streak + 1 if reports.bit_count() >= config.chronic_from else 0)

@@ -70,20 +70,17 @@ def rest_point(strengths: Vector, coldness: Vector, energy: float, anchor: Vecto
 
 def mean_strengths(strengths: Vector, coldness: Vector) -> Vector:
     """Mean signal of each mode, v / (1 - w) within -1..1. 0 for a mode never reported and for stress_response."""
-    means = [min(max(v / (1 - w), -1.0), 1.0) if w < 1 else 0.0 for v, w in zip(strengths, coldness, strict=True)]
-    means[STRESS_RESPONSE] = 0.0
-    return tuple(means)
+    acting = zip(strengths[:STRESS_RESPONSE], coldness, strict=False)
+    means = [0.0 if w == 1 else 1.0 if (mean := v / (1 - w)) > 1 else -1.0 if mean < -1 else mean for v, w in acting]
+    return (*means, 0.0)
 
 
 def deviation_from(anchor: Vector, strengths: Vector, coldness: Vector, config: Config = CONFIG) -> Vector:
     """Signed deviation of each acting mode, its start-up bias taken out as far as `warm_cap` allows; stress as it is."""
     least = config.warm_cap
-    deviation = [
-        (v - a * (warmth := 1 - w)) / (warmth if warmth > least else least)
-        for v, w, a in zip(strengths, coldness, anchor, strict=True)
-    ]
-    deviation[STRESS_RESPONSE] = strengths[STRESS_RESPONSE]
-    return tuple(deviation)
+    acting = zip(strengths[:STRESS_RESPONSE], coldness, anchor, strict=False)
+    deviation = [(v - a * (warmth := 1 - w)) / (warmth if warmth > least else least) for v, w, a in acting]
+    return (*deviation, strengths[STRESS_RESPONSE])
 
 
 def distance(deviation: Vector) -> float:
@@ -93,7 +90,8 @@ def distance(deviation: Vector) -> float:
 
 def character_distance(deviation: Vector) -> float:
     """The distance of the acting modes alone: a crisis is stress, not another character."""
-    return distance((*deviation[:STRESS_RESPONSE], 0.0))
+    a, b, c, d, e, f, _ = deviation
+    return sqrt(a * a + b * b + c * c + d * d + e * e + f * f) / _ROOT
 
 
 def drift_thresholds(profile: Profile, config: Config = CONFIG) -> tuple[float, float, float]:
