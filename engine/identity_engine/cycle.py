@@ -82,44 +82,45 @@ def process(state: State, observation: Observation, config: Config = CONFIG) -> 
 
     # 8 memory
     record = CycleRecord(
-        cycle=cycle,
-        profile=profile,
-        strengths=strengths,
-        control=control,
-        leader=leader,
-        energy=energy_left,
-        stress=level,
-        system=system,
-        drift_level=drifted.level,
-        distance=drift_state.distance,
-        young=drift_state.youth > 0,
-        volatile=unrest.streak > 0,
+        cycle,
+        profile,
+        strengths,
+        control,
+        leader,
+        energy_left,
+        level,
+        system,
+        drifted.level,
+        drift_state.distance,
+        drift_state.youth > 0,
+        unrest.streak > 0,
     )
     memory = remember(state.memory, record, config)
 
     # Flags of energy fall when it is back or when stress ends, so that they do not flap around one figure.
     gone_at = config.energy_back if state.exhausted_streak else config.energy_gone
     exhausted = system == STRESS and (energy_left < gone_at if state.exhausted_streak else energy_left <= gone_at)
+    # In the order of the fields, here and above: keywords would cost a tenth of a cycle.
     after = State(
-        profile=profile,
-        birth_strengths=state.birth_strengths,
-        birth_energy=state.birth_energy,
-        strengths=strengths,
-        coldness=coldness,
-        energy=energy_left,
-        drift=drift_state,
-        memory=memory,
-        volatility=unrest,
-        chronic=pressure,
-        cycle=cycle,
-        stress=level,
-        system=system,
-        calm_streak=calm_streak,
-        rested_streak=rested_streak,
-        over_streak=state.over_streak + 1 if level == OVER else 0,
-        exhausted_streak=state.exhausted_streak + 1 if exhausted else 0,
-        leader=leader,
-        stability=stability_index,
+        profile,
+        state.birth_strengths,
+        state.birth_energy,
+        strengths,
+        coldness,
+        energy_left,
+        drift_state,
+        memory,
+        unrest,
+        pressure,
+        cycle,
+        level,
+        system,
+        calm_streak,
+        rested_streak,
+        state.over_streak + 1 if level == OVER else 0,
+        state.exhausted_streak + 1 if exhausted else 0,
+        leader,
+        stability_index,
     )
     return after, drifted
 
