@@ -17,7 +17,7 @@ from uuid import uuid4
 from identity_os_sdk import models as m
 from identity_os_sdk.errors import ConflictError, InvalidArgumentError, InvalidRequestError
 from identity_os_sdk.models import RISKY_ACTIONS, SAFE_ACTIONS, Action, ActionName
-from identity_os_sdk.observer import Event, Memory, Report, digest, observe, printed
+from identity_os_sdk.observer import Event, Memory, Report, digest, observe, printed, rules_with
 from identity_os_sdk.tools import ToolMap, ToolPolicy
 
 logger = logging.getLogger("identity_os_sdk.guard")
@@ -138,6 +138,7 @@ class Core:
         record: str,
         run: str | None,
         fresh_reads: bool,
+        rules: Mapping[str, float],
     ) -> None:
         choices = (
             ("mode", mode, ("enforce", "observe")),
@@ -155,6 +156,7 @@ class Core:
         self.contract = _placeholder()
         self._observe_only, self._on_unreachable = mode == "observe", on_unreachable
         self._detectors, self._record, self._fresh_reads = detectors, record, fresh_reads
+        self._rules = rules_with(rules)
         self._lock = threading.RLock()
         self._callbacks: dict[str, list[Callable[[Mapping[str, Any]], None]]] = {}
         self._answered_at: float | None = None
@@ -323,7 +325,7 @@ class Core:
         """A person refuses a paused call."""
         with self._lock:
             known = self._calls.get(call_id)
-            if known is None:
+            if known is None or known.verdict.kind != "pause" or known.over:
                 return self.broken("", call_id, "there is no paused call of this id")
             name = known.verdict.tool
             self._tools.pop(name, None)
@@ -378,6 +380,11 @@ class Core:
         if event not in EVENTS:
             raise InvalidArgumentError(f"event {event!r}: one of {', '.join(EVENTS)}")
         self._callbacks.setdefault(event, []).append(callback)
+
+    def begin_task(self) -> None:
+        """A task begins with the same agent: rows of failures and repeats are those of the task before."""
+        with self._lock:
+            self._memory = self._memory.rested()
 
     @contextmanager
     def another_agent(self, instance_id: str) -> Iterator[None]:
@@ -498,7 +505,7 @@ class Core:
 
     def _report(self, event: Event, call_id: str, attempt: int, context: Mapping[str, Any]) -> Outgoing:
         stressed = self.contract.stress_state != "LOW"
-        self._memory, report = observe(self._memory, event, stressed)
+        self._memory, report = observe(self._memory, event, stressed, self._rules)
         key = digest([self.instance_id, self.run, call_id, attempt]) + digest([event.kind, call_id])
         urgent = report.mode is m.Mode.STRESS_RESPONSE
         return Outgoing(self.instance_id, report, {**context, "rule": report.rule}, key, urgent)

@@ -137,6 +137,7 @@ class Guard(_Shared):
     "mild" is a mild report.
     `report`: await, or background, which leaves the contract one step behind; failures and incidents are awaited even then.
     `record`: "arguments" puts arguments into the context of reports; without it only hashes leave this process.
+    `rules`: strengths of the observer's table that are other than its own, 0..1, by the names of its rows.
     """
 
     def __init__(
@@ -152,6 +153,7 @@ class Guard(_Shared):
         report: Literal["await", "background"] = "await",
         record: Literal["hashes", "arguments"] = "hashes",
         run: str | None = None,
+        rules: Mapping[str, float] | None = None,
     ) -> None:
         if not hasattr(engine, "process"):
             raise ConfigurationError("engine is client.engine, or a LocalEngine")
@@ -166,6 +168,7 @@ class Guard(_Shared):
             record=record,
             run=run,
             fresh_reads=bool(getattr(engine, "is_local", False)),
+            rules=rules or {},
         )
         self._birth: Callable[[str], str] | None = getattr(engine, "born_like", None)
         self._sending = threading.Lock()
@@ -248,6 +251,8 @@ class Guard(_Shared):
             with self.core.another_agent(self._birth(name)):
                 yield self
             return
+        if policy == "carry":
+            self.core.begin_task()
         yield self
         if policy == "carry":
             self._quietly(self._rest)

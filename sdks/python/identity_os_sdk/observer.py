@@ -9,8 +9,10 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from importlib.resources import files
 from typing import Any
 
+from identity_os_sdk.errors import InvalidArgumentError
 from identity_os_sdk.models import Action, Mode, Severity
 
 #: Tools that the memory keeps apart; the oldest is forgotten.
@@ -29,35 +31,25 @@ class Rule:
     strength: float
 
 
+_TABLE: Any = json.loads(files("identity_os_sdk").joinpath("observer.json").read_text(encoding="utf-8"))
+#: The table, by the names of its rows. It is a file, so that the SDKs of all languages read the same one.
 RULES: Mapping[str, Rule] = {
-    rule.name: rule
-    for rule in (
-        Rule("detector", "a detector's hit: an incident", Mode.STRESS_RESPONSE, 0.9),
-        Rule("mild", "a detector's hit that it calls mild", Mode.STRESS_RESPONSE, 0.3),
-        Rule("passing", "a timeout or a rate limit", Mode.STRESS_RESPONSE, 0.35),
-        Rule(
-            "failed",
-            "a call failed; +0.15 for each further one in a row, at most 0.95",
-            Mode.STRESS_RESPONSE,
-            0.45,
-        ),
-        Rule("again", "the same call with the same arguments again after it failed: on top", Mode.STRESS_RESPONSE, 0.15),
-        Rule("stuck", "the same call with the same result, from the third time on", Mode.STRESS_RESPONSE, 0.3),
-        Rule("first", "the first use of a tool, or a search", Mode.EXPLORATION, 0.5),
-        Rule("changed", "a call that changes something and worked", Mode.ASSERTION, 0.6),
-        Rule("planned", "a plan or policy look-up, a calculation, a check", Mode.ORDER, 0.5),
-        Rule("message", "a message to or from a person", Mode.CONNECTION, 0.4),
-        Rule("read", "a call that reads and worked", Mode.PERCEPTION, 0.5),
-        Rule("heated", "a person's insult or threat", Mode.STRESS_RESPONSE, 0.4),
-        Rule("refused", "the agent refuses, cites a policy or hands over", Mode.IDENTITY, 0.4),
-        Rule("denied", "a call was denied; the first in a row of a tool alone", Mode.IDENTITY, 0.2),
-        Rule("approved", "a person approved a call", Mode.CONNECTION, 0.2),
-    )
+    row["name"]: Rule(row["name"], row["event"], Mode(row["mode"]), row["strength"]) for row in _TABLE["rules"]
 }
 #: What each further failure in a row adds, and how far it goes.
-_ROW, _MOST = 0.15, 0.95
+_ROW, _MOST = _TABLE["each_further_failure"], _TABLE["strongest_failure"]
 #: No success is stronger than this from stress MED on: an agent that works on must not look like one that rages.
-_UNDER_STRESS = 0.5
+_UNDER_STRESS = _TABLE["strongest_success_under_stress"]
+
+
+def rules_with(strengths: Mapping[str, float]) -> Mapping[str, Rule]:
+    """The table with other strengths, by the names of its rows. InvalidArgumentError for a row or strength that cannot be."""
+    for name, strength in strengths.items():
+        if name not in RULES:
+            raise InvalidArgumentError(f"rules: no rule {name!r}: one of {', '.join(RULES)}")
+        if isinstance(strength, bool) or not isinstance(strength, int | float) or not 0 <= strength <= 1:
+            raise InvalidArgumentError(f"rules[{name!r}]: {strength!r}: a number from 0 to 1")
+    return {**RULES, **{name: replace(RULES[name], strength=strength) for name, strength in strengths.items()}}
 
 
 @dataclass(frozen=True)
@@ -102,6 +94,10 @@ class Memory:
         others = [(name, known) for name, known in self.tools if name != tool]
         return Memory((*others, (tool, memory))[-_REMEMBERED:])
 
+    def rested(self) -> "Memory":
+        """The memory at a task's beginning: the tools are known, but what failed or repeated belongs to the task before."""
+        return Memory(tuple((tool, ToolMemory()) for tool, _ in self.tools))
+
 
 @dataclass(frozen=True)
 class Report:
@@ -130,23 +126,25 @@ def printed(value: Any) -> str:
         return f"<{type(value).__name__}>"
 
 
-def observe(memory: Memory, event: Event, stressed: bool = False) -> tuple[Memory, Report]:
+def observe(
+    memory: Memory, event: Event, stressed: bool = False, rules: Mapping[str, Rule] = RULES
+) -> tuple[Memory, Report]:
     """The memory after the event, and what to report of it. `stressed`: the contract's stress is MED or above."""
     if event.kind != "call":
-        rule = RULES[event.kind]
+        rule = rules[event.kind]
         return memory, Report(rule.name, rule.mode, rule.strength, "incident" if rule.name == "detector" else "normal")
     known = memory.of(event.tool)
     before = known or ToolMemory()
     if event.error is not None:
-        rule = RULES["passing" if _PASSING.search(f"{event.error_class} {event.error}") else "failed"]
+        rule = rules["passing" if _PASSING.search(f"{event.error_class} {event.error}") else "failed"]
         strength = rule.strength + _ROW * before.failures
         if before.failures and before.arguments == event.arguments:
-            strength += RULES["again"].strength
+            strength += rules["again"].strength
         after = replace(before, arguments=event.arguments, result="", failures=before.failures + 1, same=0)
         return memory.after(event.tool, after), Report(rule.name, rule.mode, round(min(strength, _MOST), 2))
     repeated = before.result == event.result and before.arguments == event.arguments and known is not None
     after = ToolMemory(event.arguments, event.result, 0, before.same + 1 if repeated else 1)
-    rule = RULES[_success(event, after, known is None)]
+    rule = rules[_success(event, after, known is None)]
     strength = rule.strength
     if stressed and rule.mode is not Mode.STRESS_RESPONSE:
         strength = min(strength, _UNDER_STRESS)
