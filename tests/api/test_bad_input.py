@@ -28,7 +28,7 @@ def shape(response, status, error):
     ("change", "field", "reason"),
     [
         ({"mode_target": "HAPPINESS"}, "mode_target", "unknown_value"),
-        ({"mode_target": None}, "mode_target", "wrong_type"),
+        ({"mode_target": None}, "mode_target", "missing"),
         ({"mode_target": 3}, "mode_target", "wrong_type"),
         ({"signal_strength": 1.5}, "signal_strength", "out_of_range"),
         ({"signal_strength": -0.01}, "signal_strength", "out_of_range"),

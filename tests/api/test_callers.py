@@ -54,11 +54,6 @@ def test_every_invalid_key_gets_the_same_response(pro, case):
     assert response.json()["error"] == "unauthorized"
 
 
-@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER", "bEaReR"])
-def test_the_case_of_the_scheme_does_not_matter(pro, scheme):
-    assert pro.get("/personas", headers={"Authorization": f"{scheme} {pro.key}"}).status_code == 200
-
-
 def test_revoked_key_is_rejected_after_the_cache_expires(pro, monkeypatch):
     (key,) = accounts.list_keys(pro.account_id)
     assert pro.get("/personas").status_code == 200

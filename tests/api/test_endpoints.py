@@ -8,38 +8,6 @@ def test_health_needs_no_key(edge, pro):
     assert (response.status_code, response.json()) == (200, {"data": {"status": "ok"}})
 
 
-@pytest.mark.parametrize(
-    ("path", "status"),
-    [
-        ("/health", 200),
-        ("/instances/{id}", 200),
-        ("/instances/{id}/contract?explain=true", 200),
-        ("/instances/inst_0000000000000000", 404),
-        ("/instances?limit=0", 400),
-        ("/instances/{id}/process", 405),
-    ],
-)
-def test_head_has_the_headers_of_get_and_no_body(pro, stopped_clock, path, status):
-    path = path.replace("{id}", pro.new_instance())
-    get, head = pro.get(path), pro.head(path)
-    assert (get.status_code, head.status_code, head.content) == (status, status, b"")
-    assert int(head.headers["Content-Length"]) == len(get.content) > 0
-    different = {"x-request-id", "x-ratelimit-remaining"}
-    assert {k: v for k, v in head.headers.items() if k not in different} == {
-        k: v for k, v in get.headers.items() if k not in different
-    }
-    if "X-RateLimit-Remaining" in get.headers:
-        assert int(head.headers["X-RateLimit-Remaining"]) == int(get.headers["X-RateLimit-Remaining"]) - 1
-
-
-def test_head_is_refused_when_the_minute_is_used_up(free, stopped_clock):
-    for _ in range(10):
-        assert free.head("/personas").status_code == 200
-    refused = free.head("/personas")
-    assert (refused.status_code, refused.content) == (429, b"")
-    assert int(refused.headers["Retry-After"]) > 0
-
-
 def test_get_includes_the_current_state(pro):
     instance_id = pro.new_instance(description="d")
     pro.process(instance_id, "STRESS_RESPONSE", 1.0)

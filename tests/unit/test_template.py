@@ -218,7 +218,7 @@ def test_usage_plans_match_the_plans():
 
 
 def test_every_path_takes_every_method():
-    """The functions answer HEAD wherever they answer GET, and 405 elsewhere; a path with methods of its own would do neither."""
+    """The functions answer HEAD and 405 themselves; a path with methods of its own would not reach them."""
     for function in of_type("AWS::Serverless::Function").values():
         for event in function["Properties"].get("Events", {}).values():
             assert event["Properties"].get("Method", "ANY") == "ANY"
