@@ -16,7 +16,7 @@ export SAM_CLI_TELEMETRY := 0
 export AWS_DEFAULT_REGION ?= us-east-1
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-runtime reliability integration test-sdks wheels test-sdk-python test-sdk-typescript test-sdk-legacy test-integrations lint bench bench-counts bench-behaviour bench-cost strength plots golden openapi validate mutants build e2e deploy clean
+.PHONY: help run demo test test-runtime reliability integration test-sdks wheels test-sdk-python test-sdk-typescript test-sdk-legacy test-integrations test-openapi lint bench bench-counts bench-behaviour bench-cost strength plots golden openapi validate mutants build e2e deploy clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -123,6 +123,21 @@ test-sdk-typescript: .venv/.ready
 	  ../../../sdks/typescript/node_modules/.bin/tsc --noEmit --strict --target ES2022 --module $$module \
 	    --moduleResolution $$resolution test/snippet.ts || exit 1; done
 	@cd dist/typescript/project && IDENTITY_OS_ROOT=$(CURDIR) node --test --test-reporter=dot test/*.test.mjs
+
+# Validators and client generators that nobody here wrote. @hey-api/openapi-ts 0.96 and later need Node.js 22.
+.venv-openapi/.ready:
+	@command -v npm >/dev/null || { echo "Node.js 20 or later is needed" >&2; exit 1; }
+	@$(PYTHON) -m venv .venv-openapi
+	@echo "installing validators and client generators into .venv-openapi ..."
+	@.venv-openapi/bin/pip install --quiet --disable-pip-version-check 'openapi-spec-validator>=0.7,<1' \
+	  'openapi-python-client>=0.29,<0.30' \
+	  && npm install --prefix .venv-openapi/node --silent --no-audit --no-fund '@redocly/cli@2' '@stoplight/spectral-cli@6' \
+	  '@hey-api/openapi-ts@0.95' 'typescript@5.9' \
+	  || { echo "installation failed: check the network, then run: rm -rf .venv-openapi, and make again" >&2; exit 1; }
+	@touch $@
+
+test-openapi: .venv/.ready .venv-openapi/.ready ## docs/openapi.json: three validators, and two generated clients that drive a server
+	@$(BIN)/python -m tests.openapi
 
 lint: .venv/.ready ## style, types, import rules
 	@$(BIN)/ruff check .
