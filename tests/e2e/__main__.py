@@ -155,6 +155,10 @@ def _over_http(base: str) -> None:
         ):
             response = client.request(verb, path, json=body)
             _check(f"{verb} {path}", response.status_code, 200, "data" in response.json())
+        head = client.head(at)
+        _check(f"HEAD {at}", head.status_code, 200, head.content == b"")
+        lower = httpx.get(f"{base}/personas", headers={"Authorization": f"bearer {key}"}, timeout=120)
+        _check("a lower-case bearer", lower.status_code, 200)
         cycles = client.get(at).json()["data"]["cycle_count"]
         _check("4 observations count as 4 cycles", cycles, 4)
         _check(f"DELETE {at}", client.delete(at).status_code, 200)

@@ -1,4 +1,4 @@
-"""The middleware of every function: request ids, rate limit headers, error responses.
+"""The middleware of every function: request ids, rate limit headers, error responses, HEAD.
 
 `errors` defines the errors; this is the only module that turns an exception into a response.
 """
@@ -35,6 +35,9 @@ class RequestMiddleware:
             return
         context = scope.get("aws.event", {}).get("requestContext", {})
         state: dict[str, Any] = {"meter": None, "request_id": context.get("requestId") or str(uuid4())}
+        if scope["method"] == "HEAD":
+            # Served and counted as GET: same status, same headers. Only the body stays behind.
+            scope, send = {**scope, "method": "GET"}, _without_body(send)
         scope[SCOPE] = state
 
         async def send_with_headers(message: Message) -> None:
@@ -53,6 +56,13 @@ class RequestMiddleware:
         except Exception as error:
             response = await error_response(Request(scope, receive), error)
             await response(scope, receive, send_with_headers)
+
+
+def _without_body(send: Send) -> Send:
+    async def send_head(message: Message) -> None:
+        await send({**message, "body": b""} if message["type"] == "http.response.body" else message)
+
+    return send_head
 
 
 async def error_response(request: Request, error: Exception) -> Response:
@@ -106,4 +116,4 @@ def _allowed_methods(request: Request) -> str:
     for route in request.app.routes:
         if route.matches(request.scope)[0] is not Match.NONE:
             methods |= route.methods or set()
-    return ", ".join(sorted(methods - {"HEAD"}))
+    return ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
