@@ -16,7 +16,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from identity_service.plans import PLANS
-from identity_service.store.accounts import gateway_key
+from identity_service.store.accounts import gateway_key, get_account
 from identity_service.store.dynamodb import Item
 
 _STEPS: Final = 30  # for one account; it needs four
@@ -187,6 +187,13 @@ class Gateway:
 
     def _name(self, account_id: str) -> str:
         return f"{self._stack.name}-{account_id}"
+
+
+def align(gateway: Gateway | None, account_id: str) -> None:
+    """Bring the account's key in line with the table, where there is a gateway. UnknownAccount, GatewayRefused."""
+    account = get_account(account_id)
+    if gateway is not None:
+        gateway.align(account)
 
 
 @cache

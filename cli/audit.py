@@ -1,0 +1,64 @@
+"""`identity-os export` and `verify`: an audit trail as a file, and its verification without the table."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import BinaryIO
+
+from cli.arguments import Commands, command
+from cli.output import fail
+from identity_service import audit
+from identity_service.store import instances
+
+
+def add_commands(commands: Commands) -> None:
+    """Add the commands to the parser."""
+    export = command(commands, "export", _export, "export an instance's audit trail for offline verification")
+    export.add_argument("account")
+    export.add_argument("instance")
+    export.add_argument("--to", metavar="FILE", help="output file (default: standard output)")
+    verify = command(commands, "verify", _verify, "replay an exported audit trail; exit code 1 when it was changed")
+    verify.add_argument("file")
+    verify.add_argument("--digest", help="the last digest from a trusted record, to detect a completely forged file")
+    verify.set_defaults(needs_table=False)
+
+
+def _export(options: argparse.Namespace) -> int:
+    head = instances.get(options.account, options.instance)
+    if head is None:
+        return fail(f"the account has no instance {options.instance}")
+    if options.to is None:
+        _write(head, sys.stdout.buffer)
+        return 0
+    # Write to a temporary file first, so that a file with the given name is always complete.
+    target = Path(options.to)
+    partial = target.with_name(f"{target.name}.part")
+    with partial.open("wb") as file:
+        _write(head, file)
+    partial.replace(target)
+    print(f"{head.records} records, last digest {head.digest}", file=sys.stderr)
+    return 0
+
+
+def _write(head: instances.Head, file: BinaryIO) -> None:
+    for line in audit.export(head):
+        file.write(f"{line}\n".encode())
+
+
+def _verify(options: argparse.Namespace) -> int:
+    try:
+        with open(options.file, encoding="utf-8", errors="surrogateescape", newline="\n") as file:
+            header, verification = audit.verify_export(file)
+    except OSError as error:
+        return fail(f"{options.file}: {error.strerror}")
+    except audit.NotAnExport as error:
+        return fail(f"{options.file}: {error}")
+    if verification.mismatch:
+        print(f"NOT VERIFIED: {verification.mismatch.reason}: {verification.mismatch.message}")
+        return 1
+    if options.digest and options.digest != header.digest:
+        print(f"NOT VERIFIED: the last digest is {header.digest}, not the expected one")
+        return 1
+    print(f"verified: {header.instance_id}, {header.records} records, {header.observations} observations replayed")
+    print(f"last digest {header.digest}")
+    return 0

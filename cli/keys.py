@@ -1,0 +1,47 @@
+"""`identity-os keys`: create, list, revoke."""
+
+import argparse
+import sys
+
+from cli import gateway
+from cli.arguments import Commands, command, noun
+from cli.output import print_table
+from identity_service.store import accounts
+
+
+def add_commands(commands: Commands) -> None:
+    """Add `keys` and its commands to the parser."""
+    group = noun(commands, "keys", "manage API keys")
+    create = command(group, "create", _create, "create a key and show it once")
+    create.add_argument("account")
+    create.add_argument("--name", default="default")
+    create.add_argument("--replace", action="store_true", help="revoke the account's other keys with the same name")
+    listing = command(group, "list", _list, "list the keys of an account")
+    listing.add_argument("account")
+    revoke = command(group, "revoke", _revoke, "revoke a key permanently")
+    revoke.add_argument("account")
+    revoke.add_argument("key")
+
+
+def _create(options: argparse.Namespace) -> None:
+    # API Gateway first: without a gateway key the usage plans would reject the new key.
+    gateway.align(options.gateway, options.account)
+    others = [key for key in accounts.list_keys(options.account) if key["name"] == options.name and not key["revoked_at"]]
+    key = accounts.create_key(options.account, options.name)
+    print(key.secret, flush=True)
+    print(f"{key.id}: shown once and not stored; save it now", file=sys.stderr)
+    for other in others:
+        if options.replace:
+            accounts.revoke_key(options.account, other["id"])
+            print(f"{other['id']} is revoked", file=sys.stderr)
+        else:
+            print(f"{other['id']} has the same name and still works; --replace revokes such keys", file=sys.stderr)
+
+
+def _list(options: argparse.Namespace) -> None:
+    print_table(("id", "last_four", "created_at", "last_used_at", "revoked_at", "name"), accounts.list_keys(options.account))
+
+
+def _revoke(options: argparse.Namespace) -> None:
+    accounts.revoke_key(options.account, options.key)
+    print(f"{options.key} is revoked; this takes effect within a minute")
