@@ -9,6 +9,7 @@ from identity_engine import RESETS, canonical, snapshot_view
 from identity_service.cycles import reset_head
 from identity_service.errors import ApiError
 from identity_service.store import instances, purge
+from identity_service.store.audit_trail import Actor
 
 
 def add_commands(commands: Commands) -> None:
@@ -17,6 +18,7 @@ def add_commands(commands: Commands) -> None:
     decide.add_argument("account")
     decide.add_argument("instance")
     decide.add_argument("mode", choices=RESETS)
+    decide.add_argument("--note", default="", help="why, at most 500 characters: it is kept in the audit trail")
     command(commands, "purge", _purge, "remove items of deleted instances that the automatic purge could not remove")
 
 
@@ -25,10 +27,15 @@ def _reset(options: argparse.Namespace) -> int:
     if head is None:
         return fail(f"the account has no instance {options.instance}")
     try:
-        state = reset_head(head, options.mode, lambda state: canonical(snapshot_view(state)).encode())
+        done = reset_head(
+            head,
+            options.mode,
+            Actor("command-line", options.note),
+            lambda state: canonical(snapshot_view(state)).encode(),
+        )
     except ApiError as error:
         return fail(error.message)
-    snapshot = json.loads(state)
+    snapshot = json.loads(done.body)
     print(
         f"{options.instance} reset to {options.mode}: stress {snapshot['stress_state']}, energy {snapshot['energy_level']:.2f}"
     )

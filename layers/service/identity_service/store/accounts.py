@@ -1,11 +1,12 @@
 """Accounts and their keys.
 
 ACCOUNT#a / ACCOUNT   plan, name, instance_count, created_at, and custom limits where an account has them
-ACCOUNT#a / KEY#k     the listing of a key: name, last four characters, created, revoked
-KEY#sha256 / KEY      the authorizer's lookup: account and key id, last used
+ACCOUNT#a / KEY#k     the listing of a key: name, last four characters, scope, instances it is bound to, created, revoked
+KEY#sha256 / KEY      the authorizer's lookup: account and key id, scope, bound instances, last used
 """
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -13,6 +14,7 @@ from identity_service.clock import iso, now
 from identity_service.keys import key_hash, new_key, well_formed
 from identity_service.plans import PLANS
 from identity_service.principal import Principal
+from identity_service.scopes import OPERATOR
 from identity_service.store import dynamodb
 from identity_service.store.dynamodb import Item
 
@@ -95,11 +97,12 @@ def set_plan(account_id: str, plan: str, per_minute: int | None = None, per_mont
         raise UnknownAccount(account_id) from None
 
 
-def create_key(account_id: str, name: str) -> NewKey:
-    """Create a key for an account. An account may have several valid keys."""
+def create_key(account_id: str, name: str, scope: str = OPERATOR, bound_to: Sequence[str] = ()) -> NewKey:
+    """Create a key for an account, which may have several. `bound_to`: the only instances that it is for; empty: all."""
     get_account(account_id)
     secret, key_id = new_key(), f"key_{secrets.token_hex(8)}"
     digest = key_hash(secret)
+    rights = {"scope": scope, "bound_to": ",".join(bound_to) or None}
     listing = {
         "PK": f"ACCOUNT#{account_id}",
         "SK": f"KEY#{key_id}",
@@ -108,8 +111,9 @@ def create_key(account_id: str, name: str) -> NewKey:
         "name": name,
         "last_four": secret[-4:],
         "created_at": iso(now()),
+        **rights,
     }
-    lookup = {"PK": f"KEY#{digest}", "SK": "KEY", "account_id": account_id, "key_id": key_id}
+    lookup = {"PK": f"KEY#{digest}", "SK": "KEY", "account_id": account_id, "key_id": key_id} | rights
     dynamodb.write_all([dynamodb.put(listing, "attribute_not_exists(PK)"), dynamodb.put(lookup, "attribute_not_exists(PK)")])
     return NewKey(key_id, secret)
 
@@ -121,6 +125,7 @@ def list_keys(account_id: str) -> list[Item]:
     for item in dynamodb.query("PK = :pk AND begins_with(SK, :sk)", {":pk": f"ACCOUNT#{account_id}", ":sk": "KEY#"}):
         lookup = dynamodb.get({"PK": f"KEY#{item['hash']}", "SK": "KEY"}) or {}
         fields = {name: item.get(name) for name in ("id", "name", "last_four", "created_at", "revoked_at")}
+        fields |= {"scope": item.get("scope", OPERATOR), "bound_to": item.get("bound_to")}
         keys.append(fields | {"last_used_at": lookup.get("last_used_at")})
     return keys
 
@@ -156,4 +161,7 @@ def authenticate(key: str) -> Principal | None:
         item["key_id"],
         account.get("per_minute", plan.per_minute),
         account.get("per_month", plan.per_month),
+        # Keys that are older than scopes may do everything.
+        item.get("scope", OPERATOR),
+        tuple(item["bound_to"].split(",")) if "bound_to" in item else (),
     )
