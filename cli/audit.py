@@ -5,7 +5,8 @@ import sys
 from pathlib import Path
 from typing import BinaryIO
 
-from cli.arguments import Commands, command
+from cli.arguments import Commands, command, instance
+from cli.instances import find
 from cli.output import fail
 from identity_service import audit
 from identity_service.store import instances
@@ -13,21 +14,30 @@ from identity_service.store import instances
 
 def add_commands(commands: Commands) -> None:
     """Add the commands to the parser."""
-    export = command(commands, "export", _export, "export an instance's audit trail for offline verification")
-    export.add_argument("account")
-    export.add_argument("instance")
+    export = command(
+        commands,
+        "export",
+        _export,
+        "export an instance's audit trail, for `verify`",
+        "One line of JSON for each record. The last digest goes to standard error: keep it elsewhere.",
+    )
+    instance(export)
     export.add_argument("--to", metavar="FILE", help="output file (default: standard output)")
-    verify = command(commands, "verify", _verify, "replay an exported audit trail; exit code 1 when it was changed")
-    verify.add_argument("file")
+    verify = command(
+        commands,
+        "verify",
+        _verify,
+        "replay an exported audit trail; exit code 1 when it was changed",
+        "Needs no table and no network. Names the first record that differs from what was written.",
+    )
+    verify.add_argument("file", metavar="FILE", help="a file that `export` made")
     verify.add_argument("--digest", help="the last digest from a trusted record, to detect a completely forged file")
     verify.add_argument("--anchors", metavar="FILE", help="digests that an SDK kept (audit_log): each must be in the trail")
     verify.set_defaults(needs_table=False)
 
 
 def _export(options: argparse.Namespace) -> int:
-    head = instances.get(options.account, options.instance)
-    if head is None:
-        return fail(f"the account has no instance {options.instance}")
+    head = find(options.account, options.instance)
     if options.to is None:
         _write(head, sys.stdout.buffer)
         return 0

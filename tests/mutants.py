@@ -29,6 +29,7 @@ RECONCILE: Final = (*PYTEST, "tests/api/test_reconcile.py")
 SCOPES: Final = (*PYTEST, "tests/api/test_scopes.py")
 PREFLIGHT: Final = (".venv-sam/bin/python", "tests/preflight.py")
 CALLERS: Final = (*PYTEST, "tests/api/test_callers.py")
+DELETION: Final = (*PYTEST, "tests/unit/test_account_deletion.py")
 BAD_INPUT: Final = (*PYTEST, "tests/bad_input")
 NORMAL: Final = (*PYTEST, "tests/unit/test_normal_agents.py")
 FUZZ: Final = (*PYTEST, "tests/property/test_contract_consistency.py")
@@ -84,6 +85,8 @@ MUTANTS: Final = [
     ("too many cycles released", f"{STORE}/reconcile.py", " - now.released", "", RECONCILE),
     ("a key without the account", f"{STORE}/instances.py", 'f"ACCOUNT#{account_id}#INST#{', 'f"INST#{', CALLERS),
     ("an API key in the log", "functions/authorizer/app.py", "    principal = ", "    print(event)\n    principal = ", CALLERS),
+    ("a suspended account that is served", f"{STORE}/accounts.py", ' or "suspended_at" in account:', ":", CALLERS),
+    ("an instance's items left behind", f"{STORE}/account_deletion.py", 'account.get("removing")', "None", DELETION),
     ("an unhandled second error", f"{SERVICE}/middleware.py", "except Exception:  # the error", "except KeyError:  #", CALLERS),
     ("a number beyond JSON", f"{SERVICE}/request_models.py", "    except ValueError:", "    except KeyError:", BAD_INPUT),
     ("a context limit off by one", f"{SERVICE}/request_models.py", "CONTEXT_LIMIT = 8_192", "CONTEXT_LIMIT = 8_193", BAD_INPUT),

@@ -9,7 +9,7 @@ instance disappears at once.
 """
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -233,6 +233,16 @@ def page(account_id: str, *, sort: str, descending: bool, offset: int, limit: in
     return _summaries(keys)
 
 
+def all_of(account_id: str, attributes: tuple[str, ...] = _SUMMARY) -> Iterator[Item]:
+    """Summaries of all instances of an account, oldest first. For administration: a request reads a `page`.
+
+    An instance of the last moments may be missing: the index follows the table.
+    """
+    entries = dynamodb.query("account = :account", {":account": account_id}, IndexName="by_created")
+    for group in dynamodb.groups_of(100, entries):
+        yield from _summaries([{"PK": entry["PK"], "SK": entry["SK"]} for entry in group], attributes)
+
+
 def named(account_id: str, name: str, *, descending: bool, offset: int, limit: int) -> tuple[list[Item], int]:
     """Summaries of one page of the instances of exactly this name, oldest id first, and how many there are."""
     entries = dynamodb.query(
@@ -259,9 +269,9 @@ def among(
     return rows[offset : offset + limit], len(rows)
 
 
-def _summaries(keys: list[dict[str, str]]) -> list[Item]:
+def _summaries(keys: list[dict[str, str]], attributes: tuple[str, ...] = _SUMMARY) -> list[Item]:
     """Summaries of heads in the order of their keys; deleted ones are missing."""
-    summaries = {item["id"]: item for item in dynamodb.get_many(keys, _SUMMARY)} if keys else {}
+    summaries = {item["id"]: item for item in dynamodb.get_many(keys, attributes)} if keys else {}
     ids = (key["PK"].rpartition("#")[2] for key in keys)
     return [summaries[instance_id] for instance_id in ids if instance_id in summaries]
 
