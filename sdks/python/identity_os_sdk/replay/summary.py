@@ -16,10 +16,10 @@ from identity_os_sdk.tools import ToolAction, ToolMap
 #: From so many failed or repeated calls on, the plain counter beside the engine raises an alarm.
 COUNTERS = (2, 3, 4)
 STRESS = ("LOW", "MED", "HIGH", "OVER")
-#: "young": the first cycles of an agent, while the engine learns what is usual.
-DRIFT = ("young", "D0", "D1", "D2", "D3")
+#: "warm-up": the first cycles of an agent, while the engine learns what is usual.
+DRIFT = ("warm-up", "D0", "D1", "D2", "D3")
 #: Problems that are kept with their text; all of them are counted.
-_PROBLEMS = 20
+_PROBLEMS = 200
 
 
 @dataclass(slots=True)
@@ -157,7 +157,7 @@ class Summary:
         self.cycles += len(played.turns)
         for turn in played.turns:
             self.stress[turn.stress_state] += 1
-            self.drift[turn.drift_level or "young"] += 1
+            self.drift[turn.drift_level or "warm-up"] += 1
             self.rolled_back += turn.rolled_back
 
     def _add_tools(self, played: Played) -> None:
