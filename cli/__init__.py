@@ -1,1 +1,4 @@
-"""`identity-os`, the command line for administration of accounts, keys and plans. Imports the service; nothing imports it."""
+"""`identity-os`, the command line for administration. One module for each noun; `main` puts their commands together.
+
+Imports the service; nothing imports it.
+"""

@@ -14,7 +14,9 @@ from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
 from identity_service import request_models, response_models
+from identity_service.openapi import error_of
 from identity_service.response_models.words import WORDS
+from identity_service.scopes import READ, needed
 from local import examples, template
 
 Json = dict[str, Any]
@@ -58,7 +60,9 @@ def document() -> Json:
         "license": {"name": "Apache License 2.0", "identifier": "Apache-2.0"},
     }
     for path, operations in openapi["paths"].items():
-        for operation in operations.values():
+        for method, operation in operations.items():
+            if operation["security"]:
+                _say_scope(operation, needed(method.upper(), path))
             _finish(operation, group_of[path])
     openapi["tags"] = [{"name": name, "description": text} for name, text in _TAGS.items()]
     openapi["servers"] = [
@@ -72,11 +76,19 @@ def document() -> Json:
                 "type": "http",
                 "scheme": "bearer",
                 "bearerFormat": "idos_sk_...",
-                "description": "An API key. `make run` prints one for each plan.",
+                "description": "An API key. `make run` prints one for each plan. Its scope is read, agent or operator; "
+                "each may do what those before it may.",
             }
         },
     }
     return openapi
+
+
+def _say_scope(operation: Json, needs: str) -> None:
+    """Name the least scope of a key: a role, as OpenAPI 3.1 calls it. Every key may read."""
+    operation["security"] = [{"ApiKey": [needs]}]
+    if needs != READ:
+        operation["responses"]["403"] = error_of(403)
 
 
 def _finish(operation: Json, group: str) -> None:

@@ -93,6 +93,7 @@ def test_authorizer_returns_a_policy_for_the_whole_stage(pro):
     assert response["principalId"] == response["context"]["account_id"] == pro.account_id
     assert response["context"] | {"account_id": "", "key_id": ""} == {
         "account_id": "", "key_id": "", "plan": "pro", "per_minute": "300", "per_month": "500000",
+        "scope": "operator", "bound_to": "",
     }  # fmt: skip
     assert response["policyDocument"]["Statement"][0]["Resource"].endswith(":a1b2c3d4e5/dev/*")
     assert response["usageIdentifierKey"].isalnum()

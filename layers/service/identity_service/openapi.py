@@ -16,6 +16,10 @@ _KEY = {
     "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
 }
 _REPLAYED = {"description": "A stored response; nothing was done again.", "schema": {"type": "string", "const": "true"}}
+_DIGEST = {
+    "description": "The digest of the audit record that the request left; absent where it left none.",
+    "schema": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
+}
 #: Error statuses of every route; 429 and 503 may come from API Gateway, so a route without a key has them too.
 _ALWAYS = (429, 500, 503)
 #: Error statuses of every route that needs an API key.
@@ -43,12 +47,9 @@ def operation(
         str(status): {"description": HTTPStatus(status).phrase, "content": _json(f"#/components/schemas/{response}")}
     }
     for code in sorted(errors):
-        responses[str(code)] = {
-            "description": _CONTENT_TOO_LARGE if code == 413 else HTTPStatus(code).phrase,
-            "content": _json("#/components/schemas/ErrorResponse"),
-        }
+        responses[str(code)] = error_of(code)
     if idempotent:
-        responses[str(status)]["headers"] = {"Idempotent-Replayed": _REPLAYED}
+        responses[str(status)]["headers"] = {"Idempotent-Replayed": _REPLAYED, "X-Audit-Digest": _DIGEST}
     extra: dict[str, Any] = {"responses": responses, "security": [] if public else [{"ApiKey": []}]}
     if body:
         forms = [f"#/components/schemas/{form.__name__}" for form in (body, batch_body) if form]
@@ -61,6 +62,14 @@ def operation(
 def without_default(schema: dict[str, JsonValue]) -> None:
     """For `json_schema_extra`: leaves out a default that stands for "absent" and that no request may send."""
     schema.pop("default", None)
+
+
+def error_of(status: int) -> dict[str, Any]:
+    """The documentation of an error response."""
+    return {
+        "description": _CONTENT_TOO_LARGE if status == 413 else HTTPStatus(status).phrase,
+        "content": _json("#/components/schemas/ErrorResponse"),
+    }
 
 
 def _json(*references: str) -> dict[str, Any]:

@@ -41,6 +41,8 @@ from identity_service.clock import parse_iso
 from identity_service.openapi import without_default
 
 CONTEXT_LIMIT = 8_192
+#: Longest note of a decision, in characters.
+NOTE_LIMIT = 500
 
 
 def _invalid(reason: str, message: str) -> PydanticCustomError:
@@ -246,12 +248,13 @@ class InstanceUpdateRequest(Request):
 
 
 class ResetRequest(Request):
-    """The state to reset to."""
+    """The state to reset to, and why."""
 
     mode: _one_of((*RESETS, "lastSnapshot")) = Field(  # type: ignore[valid-type]
         description="initial: as at birth. default: neutral. last_stable: the last calm state (lastSnapshot is an alias). "
         "rebaseline: as the agent is now is the new normal."
     )
+    note: str = Field(default="", max_length=NOTE_LIMIT, description="Why, in a person's words. The audit trail keeps it.")
 
 
 class GoalRequest(Request):

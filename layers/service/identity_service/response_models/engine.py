@@ -96,6 +96,9 @@ class AuditRow(Shape):
     engine_version: str = Field(description="The version of the engine that wrote it.")
     previous: str = Field(description="The digest of the previous record; empty for the first one.")
     digest: str = Field(description="The digest of this record in hex.")
+    format: Literal[2] = may_be_absent("2: the digest covers actor and note. Older records have none of the three.")
+    actor: str = may_be_absent("Who caused it: the id of a key or of a user of the console, or command-line.")
+    note: str = may_be_absent("Why, in a person's words, where a person gave a reason.")
     observations: list[AuditObservation] = Field(description="The observations in order; empty unless kind is observations.")
     snapshot: SnapshotModel = may_be_absent("The snapshot after the observations.")
     state: dict[str, Any] = may_be_absent("The engine's state, where the record has no observations.")
@@ -105,7 +108,7 @@ class MismatchModel(Shape):
     """The first wrong record."""
 
     record: int = Field(description="Its number.")
-    reason: Literal["out_of_place", "chain", "digest", "malformed", "replay", "engine_version", "head"] = Field(
+    reason: Literal["out_of_place", "chain", "digest", "malformed", "replay", "engine_version", "head", "anchor"] = Field(
         description='What is wrong with it; docs/api.md, "Audit trail", explains each.'
     )
     message: str = Field(description="The same in a sentence.")
