@@ -1,7 +1,7 @@
 """`make test-openapi`: docs/openapi.json, tried with tools and clients that nobody here wrote.
 
-Three validators must find nothing. Two generators make a client each, and the clients, unmodified, drive a running server. Prints
-a line for each step; exit code 1 when one failed. The tools are in .venv-openapi.
+Three validators must find nothing. Two generators make a client each, and the clients, unmodified, drive a running server.
+Prints a line for each step; exit code 1 when one failed. The tools are in .venv-openapi.
 """
 
 import os
