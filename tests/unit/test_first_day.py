@@ -10,14 +10,13 @@ from datetime import datetime
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from identity_service import log
 from identity_service.store import accounts, dynamodb, usage
 
 LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
 
 
 def level_in_lambda(line):
-    """The level that Lambda sees in a JSON line: INFO without an RFC 3339 time (Lambda developer guide, "Log-level filtering")."""
+    """The level that Lambda sees in a JSON line: INFO without an RFC 3339 time (Lambda guide, "Log-level filtering")."""
     document = json.loads(line)
     try:
         moment = datetime.fromisoformat(document["timestamp"])
