@@ -11,7 +11,7 @@ ROWS = [("EXPLORATION", 0.5), ("STRESS_RESPONSE", 0.9), ("STRESS_RESPONSE", 0.9)
 
 
 def lived():
-    """The states of an agent that is born averse to risk, reports ROWS, and is put to rest by a person in the end."""
+    """The states of an agent that is born strict and averse to risk, reports ROWS, and is put to rest by a person."""
     states = [identity_engine.birth(identity_engine.Profile(governance="strict", risk_posture="averse"))]
     for mode, strength in ROWS:
         observation = identity_engine.Observation(identity_engine.MODE_CONSTANTS.index(mode), strength, 0.9)
