@@ -126,12 +126,10 @@ def _tools(path: Path | None) -> dict[str, Any]:
         raise ConfigurationError(f'--tools {path}: an object, such as {{"search_*": "explore"}}')
     tools = {}
     for pattern, policy in given.items():
-        if isinstance(policy, dict):
-            unknown = set(policy) - {"action", "outside", "plan"}
-            if unknown or "action" not in policy:
-                raise ConfigurationError(f"--tools {path}: {pattern!r}: action, and if need be outside and plan")
-            policy = ToolPolicy(**policy)
-        tools[pattern] = policy
+        about = policy if isinstance(policy, dict) else {"action": policy}
+        if set(about) - {"action", "outside", "plan"} or not isinstance(about.get("action"), str):
+            raise ConfigurationError(f"--tools {path}: {pattern!r}: an action, or action and if need be outside and plan")
+        tools[pattern] = ToolPolicy(**about)
     ToolMap(tools)
     return tools
 
