@@ -59,7 +59,9 @@ def run(options: argparse.Namespace) -> int:
         from identity_os_sdk.replay.summary import Summary
         from identity_os_sdk.replay.terminal import print_summary
 
-        html = import_module("identity_os_sdk.replay.html") if options.html else None
+        if options.html:
+            # What is missing is said before anything is played.
+            import_module("identity_os_sdk.replay.html")
     except (ImportError, ConfigurationError) as error:
         raise ConfigurationError("replay needs more: pip install 'identity-os-sdk[replay]'") from error
     settings = Settings(tools=tools, tasks=options.tasks, messages=options.messages, persona=options.persona, rules=rules)
@@ -72,7 +74,7 @@ def run(options: argparse.Namespace) -> int:
             print(f"identity-os-guard: {problem}", file=sys.stderr)
         print("identity-os-guard: no run could be read", file=sys.stderr)
         return 1
-    _write(options, summary, html)
+    _write(options, summary)
     if options.json != "-":
         print_summary(summary, _LISTED, logged)
     return 0
@@ -97,14 +99,16 @@ def _play(options: argparse.Namespace, settings: "Settings", errors: Any, summar
             summary.add(played)
 
 
-def _write(options: argparse.Namespace, summary: "Summary", html: Any) -> None:
+def _write(options: argparse.Namespace, summary: "Summary") -> None:
     """The files that were asked for."""
     try:
         if options.json:
             text = json.dumps(summary.as_dict(), indent=1)
             with nullcontext(sys.stdout) if options.json == "-" else open(options.json, "w", encoding="utf-8") as file:
                 print(text, file=file)
-        if html:
+        if options.html:
+            html = import_module("identity_os_sdk.replay.html")
+
             names = ", ".join(str(path) for path in options.files[:3])
             more = f" and {len(options.files) - 3} more" if len(options.files) > 3 else ""
             html.write(options.html, summary, [each.played for each in summary.kept()], title=f"Replay of {names}{more}")
