@@ -125,7 +125,7 @@ def _line(file: BinaryIO) -> tuple[bytes, bytes]:
 
 
 def _is_lines(path: Path, ends: bytes, second: bytes) -> bool:
-    """Whether each line is a value of its own; else the value goes on over the lines. `ends`: the first line's last character."""
+    """Whether each line is a value of its own; else one goes on over the lines. `ends`: the first line's last character."""
     if not second.strip():
         return path.name.lower().removesuffix(".gz").endswith((".jsonl", ".ndjson"))
     return ends not in (b"[", b"{", b",", b":") and second[:1] not in (b" ", b"\t", b"]", b"}", b",")
