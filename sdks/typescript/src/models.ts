@@ -34,7 +34,7 @@ export type Action = (typeof Action)[keyof typeof Action];
 const ACTIONS: readonly string[] = Object.values(Action);
 
 /** Actions that a pause or an escalation leaves alone. */
-const SAFE: ReadonlySet<Action> = new Set([Action.STABILIZE, Action.CLARIFY, Action.DEFER, Action.WITHDRAW]);
+export const SAFE: ReadonlySet<Action> = new Set([Action.STABILIZE, Action.CLARIFY, Action.DEFER, Action.WITHDRAW]);
 
 export type StressState = "LOW" | "MED" | "HIGH" | "OVER";
 export type ByMode = { [mode: string]: number };

@@ -45,6 +45,8 @@ export interface Call<T> {
   path: string;
   body?: unknown;
   query?: { [name: string]: string | number | boolean | undefined };
+  /** Of a POST; made anew for each call when there is none. */
+  idempotencyKey?: string | undefined;
   read: (answer: any) => T;
 }
 
@@ -55,8 +57,10 @@ const RETRIED = new Set([409, 429, 500, 502, 503, 504]);
 /** The options with defaults filled in. */
 export function settings(given: ClientOptions): Settings {
   const environment = (globalThis as { process?: { env?: { [name: string]: string | undefined } } }).process?.env ?? {};
-  const apiKey = given.apiKey || environment.IDENTITY_OS_API_KEY;
+  // A key that was read from a file ends with the file's line break.
+  const apiKey = (given.apiKey || environment.IDENTITY_OS_API_KEY)?.trim();
   if (!apiKey) throw new ConfigurationError("no API key: give apiKey, or set IDENTITY_OS_API_KEY");
+  if (!/^[!-~]+$/.test(apiKey)) throw new ConfigurationError("the API key has a character that no key has: copy it again");
   const url = (given.baseUrl || environment.IDENTITY_OS_BASE_URL || "https://api.identity-os.dev").replace(/\/+$/, "");
   if (!/^https?:\/\//.test(url)) throw new ConfigurationError(`baseUrl ${url}: must start with https://`);
   return {
@@ -75,7 +79,7 @@ export async function send<T>(call: Call<T>, options: Settings, onResponse: (abo
   const headers: { [name: string]: string } = { Authorization: `Bearer ${options.apiKey}`, Accept: "application/json" };
   const body = call.body === undefined ? undefined : JSON.stringify(call.body);
   if (body !== undefined) headers["Content-Type"] = "application/json";
-  if (call.method === "POST") headers["Idempotency-Key"] = crypto.randomUUID();
+  if (call.method === "POST") headers["Idempotency-Key"] = call.idempotencyKey ?? crypto.randomUUID();
   const asked = Object.entries(call.query ?? {}).filter(([, value]) => value !== undefined);
   const query = asked.length ? `?${new URLSearchParams(asked.map(([name, value]) => [name, String(value)]))}` : "";
   const what = `${call.method} ${call.path}`;
