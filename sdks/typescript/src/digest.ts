@@ -52,7 +52,13 @@ export function printed(value: unknown): string {
 /** What was thrown, as text and class; nothing for what stands for a call that worked. */
 export function failure(error: unknown): { error?: string; errorClass?: string } {
   if (error === undefined || error === null) return {};
-  return { error: printed(error) || typeName(error), errorClass: error instanceof Error ? String(error.name) : "error" };
+  let errorClass: string;
+  try {
+    errorClass = error instanceof Error ? String(error.name) : "error";
+  } catch {
+    errorClass = typeName(error);
+  }
+  return { error: printed(error) || typeName(error), errorClass };
 }
 
 /** The name of a value's type. */

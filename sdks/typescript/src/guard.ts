@@ -121,18 +121,18 @@ export class Guard {
 
   /** Whether a call may be made. Makes no request unless the contract is older than 5 s. */
   async beforeTool(name: string, args?: unknown, callId?: string): Promise<Verdict> {
-    const id = callId || crypto.randomUUID();
-    return this.#decide(name, id, async () => {
+    const [tool, id] = [printed(name), callId || crypto.randomUUID()];
+    return this.#decide(tool, id, async () => {
       await this.#refresh();
-      return this.#inOrder(async () => this.core.before(name, args, await digest(args), id));
+      return this.#inOrder(async () => this.core.before(tool, args, await digest(args), id));
     });
   }
 
   /** Report how a call ended. `error`: what was thrown, or its text; undefined and null are of a call that worked. */
   async afterTool(name: string, callId?: string, { result, error }: { result?: unknown; error?: unknown } = {}): Promise<void> {
-    const id = callId || crypto.randomUUID();
+    const [tool, id] = [printed(name), callId || crypto.randomUUID()];
     const text = failure(error).error ?? (result === undefined || result === null ? "" : printed(result));
-    await this.#report(text, name, id, async () => this.core.after(name, id, await digest(result), error));
+    await this.#report(text, tool, id, async () => this.core.after(tool, id, await digest(result), error));
   }
 
   /** Report a message from a person. `heated`: an insult or a threat, if you can tell. */
@@ -205,7 +205,7 @@ export class Guard {
       return verdict;
     } catch (error) {
       this.core.log(`the guard failed, and the call is denied: ${printed(error)}`);
-      return this.core.broken(printed(name), callId);
+      return this.core.broken(name, callId);
     }
   }
 

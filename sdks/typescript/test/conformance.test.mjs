@@ -35,7 +35,7 @@ async function play(script, guard) {
   return messages;
 }
 
-conformance(() => server, play);
+conformance("guard", () => server, play);
 
 test("a story can fail", () => {
   const script = new Script(FAILING);

@@ -78,12 +78,12 @@ export async function newGuard(client, story, options = {}) {
   return new Guard(engine, id, { tools: TOOLS, detectors, onUnreachable: story.on_unreachable, log: () => {}, ...options });
 }
 
-/** The tests of all stories for an adapter, over a running server. */
-export function conformance(server, play) {
+/** The tests of all stories for an adapter, over a running server. `name`: of the adapter. */
+export function conformance(name, server, play) {
   const connect = () => new IdentityOS({ apiKey: server().keys.enterprise, baseUrl: server().url });
 
   for (const story of STORIES) {
-    test(story.name, async () => {
+    test(`${name}: ${story.name}`, async () => {
       const client = connect();
       const guard = await newGuard(client, story);
       const script = new Script(story);
@@ -98,7 +98,7 @@ export function conformance(server, play) {
     });
   }
 
-  test("two agents at once: neither hears of the other's failures", async () => {
+  test(`${name}: two agents at once: neither hears of the other's failures`, async () => {
     const client = connect();
     const [bad, good] = await Promise.all([FAILING, READING].map((story) => newGuard(client, story)));
     await Promise.all([play(new Script(FAILING), bad), play(new Script(READING), good)]);
