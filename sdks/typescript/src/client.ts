@@ -15,6 +15,7 @@ import {
   type Instance,
   type InstanceDetail,
   type InstanceSummary,
+  type KeyScope,
   type Observation,
   type Page,
   type Persona,
@@ -218,9 +219,17 @@ export class Engine {
     return this.#client.send({ method: "POST", path: at(instanceId, "/goals/assess"), body: snake(goal), read });
   }
 
-  /** Reset the agent; {@link ResetMode} explains the modes. The history stays. */
-  reset(instanceId: string, mode: ResetMode): Promise<Reset> {
-    return this.#client.send({ method: "POST", path: at(instanceId, "/reset"), body: { mode }, read: data<Reset>("resetTo") });
+  /** The scope of the client's key, as the last response said; undefined before the first. */
+  get keyScope(): KeyScope | undefined {
+    return this.#client.lastResponse?.keyScope ?? undefined;
+  }
+
+  /**
+   * Reset the agent; {@link ResetMode} explains the modes. The history stays. Needs a key of scope operator. `note`: why, up to 500
+   * characters, which the audit trail keeps.
+   */
+  reset(instanceId: string, mode: ResetMode, { note }: { note?: string } = {}): Promise<Reset> {
+    return this.#client.send({ method: "POST", path: at(instanceId, "/reset"), body: { mode, note }, read: data<Reset>("resetTo") });
   }
 
   /** One page of the processed observations, newest first. */

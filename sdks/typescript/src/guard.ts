@@ -16,7 +16,7 @@ import type { IdentityOS } from "./client.js";
 import { Core } from "./core.js";
 import { digest, failure, printed } from "./digest.js";
 import { ConfigurationError } from "./errors.js";
-import type { Contract, InitialConfig, Observation, Processed, Profile, ResetMode } from "./models.js";
+import type { Contract, InitialConfig, KeyScope, Observation, Processed, Profile, ResetMode } from "./models.js";
 import type { Detector, GuardOptions } from "./options.js";
 import { key, MOST_WAITING, observation, type Outgoing } from "./reports.js";
 import type { Annotations, ToolAction } from "./tools.js";
@@ -27,6 +27,8 @@ export interface GuardEngine {
   process(instanceId: string, observation: Observation, options: { idempotencyKey: string }): Promise<Processed>;
   getContract(instanceId: string): Promise<Contract>;
   reset(instanceId: string, mode: ResetMode): Promise<unknown>;
+  /** The scope of the key, if it is known. */
+  readonly keyScope?: KeyScope | undefined;
 }
 
 /** How a task begins and ends; {@link Guard.task} explains the words. */
@@ -169,8 +171,8 @@ export class Guard {
    * Do the work of a task, and return what it returns. One task at a time.
    *
    * fresh (the default): with an agent of its own, born alike, which has stress and no protection against drift while it is young.
-   * carry: with this agent, which forgets what failed or repeated before; its stress is put to rest at the end, unless it pauses or
-   * escalates then. none: nothing changes.
+   * carry: with this agent, which forgets what failed or repeated before; its stress is put to rest at the end (which needs a key of
+   * scope operator), unless it pauses or escalates then. none: nothing changes.
    */
   async task<T>(name: string, work: (guard: Guard) => T | Promise<T>, policy: TaskPolicy = "fresh"): Promise<T> {
     if (!["fresh", "carry", "none"].includes(policy)) throw new ConfigurationError(`policy "${policy}": one of fresh, carry, none`);
@@ -184,7 +186,14 @@ export class Guard {
         this.core.agent = kept;
       }
     }
-    if (policy === "carry") this.core.beginTask();
+    if (policy === "carry") {
+      await this.#refresh();
+      const { keyScope = "operator" } = this.engine;
+      if (keyScope !== "operator") {
+        throw new ConfigurationError(`"carry" resets the agent after each task, which needs a key of scope operator, and this one is ${keyScope}`);
+      }
+      this.core.beginTask();
+    }
     const result = await work(this);
     if (policy === "carry") await this.#quietly(() => this.#rest());
     return result;

@@ -9,5 +9,5 @@ export type * from "./models.js";
 export { observe, RULES, type Memory, type ObservedEvent, type Report, type Rule, type RuleName, type Rules, type ToolMemory } from "./observer.js";
 export type { Detector, GuardOptions } from "./options.js";
 export type { Annotations, ToolAction, ToolPolicy, Tools } from "./tools.js";
-export type { ClientOptions, LastResponse, RateLimit } from "./transport.js";
+export type { Anchor, ClientOptions, LastResponse, RateLimit } from "./transport.js";
 export { decision, type GuardEvent, type Verdict } from "./verdicts.js";

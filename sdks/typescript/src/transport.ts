@@ -1,7 +1,7 @@
 /** Sends a call: retries, waits, errors. */
 
 import { apiError, ConfigurationError, ConnectionFailedError, IdentityOSError, MalformedAnswerError, TimeoutFailedError } from "./errors.js";
-import { camel } from "./models.js";
+import { camel, type KeyScope } from "./models.js";
 
 /** The plan's limits and remaining amounts. `reset`: end of the current minute in epoch seconds. */
 export interface RateLimit {
@@ -12,13 +12,26 @@ export interface RateLimit {
   monthlyRemaining: number | undefined;
 }
 
-/** Metadata of a client's last response. `retries`: number of retries; `replayed`: a stored response was returned. */
+/**
+ * Metadata of a client's last response. `retries`: number of retries; `replayed`: a stored response was returned; `auditDigest`: of
+ * the audit record that the request left, null if it left none.
+ */
 export interface LastResponse {
   status: number;
   requestId: string | null;
   rateLimit: RateLimit;
   retries: number;
   replayed: boolean;
+  keyScope: KeyScope | null;
+  auditDigest: string | null;
+}
+
+/** A digest that the API answered, under the names that `identity-os verify --anchors` reads: keep it where no operator can write. */
+export interface Anchor {
+  instance_id: string;
+  digest: string;
+  request_id: string | null;
+  at: string;
 }
 
 /** Options of a client. Times in seconds. */
@@ -37,6 +50,8 @@ export interface ClientOptions {
   fetch?: typeof fetch;
   /** Called for every response with method, path, status and request id; never a key, a header or a body. */
   log?: (line: string) => void;
+  /** Called for every audit record that a request left. Append each as a line of JSON to a file: an operator cannot rewrite that one. */
+  auditLog?: (anchor: Anchor) => void;
 }
 
 /** One request. `read` converts the response, in camelCase, to the result. */
@@ -50,7 +65,7 @@ export interface Call<T> {
   read: (answer: any) => T;
 }
 
-type Settings = Required<Omit<ClientOptions, "log">> & { log: (line: string) => void };
+type Settings = Required<ClientOptions>;
 
 const RETRIED = new Set([409, 429, 500, 502, 503, 504]);
 
@@ -71,6 +86,7 @@ export function settings(given: ClientOptions): Settings {
     longestWait: given.longestWait ?? 60,
     fetch: given.fetch ?? ((input, init) => fetch(input, init)),
     log: given.log ?? (() => {}),
+    auditLog: given.auditLog ?? (() => {}),
   };
 }
 
@@ -100,11 +116,14 @@ export async function send<T>(call: Call<T>, options: Settings, onResponse: (abo
     options.log(`${what}: ${about.status}, request ${about.requestId}, sent ${retries + 1} times`);
     const document = parsed(text);
     if (response.ok && document) {
+      let result: T;
       try {
-        return call.read(camel(document));
+        result = call.read(camel(document));
       } catch (error) {
         throw new MalformedAnswerError(`${what}: not the shape of this API`, { cause: error });
       }
+      if (about.auditDigest) keepAnchor(call.path, result, about, options);
+      return result;
     }
     if (response.status === 404 && call.method === "DELETE" && hadNoResponse) {
       // An earlier attempt without a response deleted it.
@@ -125,6 +144,18 @@ export async function send<T>(call: Call<T>, options: Settings, onResponse: (abo
     }
     hadNoResponse ||= response.status >= 500;
     await wait(seconds);
+  }
+}
+
+/** Hand a digest to the caller's audit log. One that fails is logged: the request took effect. */
+function keepAnchor(path: string, result: unknown, { auditDigest, requestId }: LastResponse, { auditLog, log }: Settings): void {
+  const { instanceId, id } = result as { instanceId?: string; id?: string };
+  const [, first, known] = path.split("/");
+  const instance_id = decodeURIComponent((first === "instances" && known) || instanceId || id || "");
+  try {
+    auditLog({ instance_id, digest: auditDigest!, request_id: requestId, at: new Date().toISOString() });
+  } catch (error) {
+    log(`the digest ${auditDigest} of ${instance_id} was not kept: ${String(error)}`);
   }
 }
 
@@ -189,5 +220,7 @@ function aboutOf(response: Response, retries: number): LastResponse {
     },
     retries,
     replayed: response.headers.get("Idempotent-Replayed") === "true",
+    keyScope: response.headers.get("X-Key-Scope") as KeyScope | null,
+    auditDigest: response.headers.get("X-Audit-Digest"),
   };
 }

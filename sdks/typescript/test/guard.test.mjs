@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { Action, ConfigurationError, decision, Guard, IdentityOS, IdentityOSError } from "@identity-os/sdk";
 import { realServer } from "./server.mjs";
-import { away, recordingEngine } from "./story.mjs";
+import { away, recordingEngine } from "./script.mjs";
 
 let server, client;
 before(async () => {
@@ -326,6 +326,12 @@ test("a fresh agent for each task, and a carried one put to rest", async () => {
   assert.equal(guard.instanceId, own);
   await assert.rejects((await make()).task("t", () => {}), /needs Guard\.open/);
   await assert.rejects(guard.task("t", () => {}, "new"), ConfigurationError);
+});
+
+test("a carried agent needs an operator's key, and says so before the task", async () => {
+  const guard = await make();
+  Object.defineProperty(guard.engine, "keyScope", { value: "agent" });
+  await assert.rejects(guard.task("t", () => assert.fail("the task does not begin"), "carry"), /scope operator, and this one is agent/);
 });
 
 test("reports in the background keep their order, and failures are awaited", async () => {

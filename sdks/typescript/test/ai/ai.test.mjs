@@ -6,8 +6,9 @@ import * as ai from "ai";
 import { generateText, stepCountIs, streamText, ToolLoopAgent } from "ai";
 import { ConfigurationError, Guard, IdentityOS } from "@identity-os/sdk";
 import { guarded } from "@identity-os/sdk/ai";
+import { away, newGuard, recordingEngine } from "../script.mjs";
 import { realServer } from "../server.mjs";
-import { away, conformance, newGuard, recordingEngine, Script } from "../story.mjs";
+import { conformance } from "../story.mjs";
 import { asked, makeTool, mockModel, prompts, received, VERSION } from "./fakes.mjs";
 
 let server, client;
