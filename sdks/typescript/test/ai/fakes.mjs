@@ -11,12 +11,12 @@ const usage = {
   outputTokens: { total: 1, text: 1, reasoning: undefined },
 };
 
-/** A model that makes the calls of `turns` one after the other, each a list of [id, tool, arguments], and then says it is done. */
-export function mockModel(turns) {
+/** A model that makes the calls of `turns` one after the other, each a list of [id, tool, arguments], and then says `last`. */
+export function mockModel(turns, last = "Done.") {
   const left = [...turns];
   const content = () => {
     const calls = left.shift();
-    if (!calls) return [{ type: "text", text: "Done." }];
+    if (!calls) return [{ type: "text", text: last }];
     return calls.map(([toolCallId, toolName, args]) => ({ type: "tool-call", toolCallId, toolName, input: JSON.stringify(args) }));
   };
   const finishOf = (parts) => ({ unified: parts[0].type === "tool-call" ? "tool-calls" : "stop", raw: undefined });
