@@ -5,4 +5,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 const table = readFileSync(new URL("../python/identity_os_sdk/observer.json", import.meta.url));
 const head = "/** The observer's table. Written from observer.json by observer-table.mjs: change it there. */\n";
 writeFileSync(new URL("observer.json", import.meta.url), table);
-writeFileSync(new URL("src/observer-table.ts", import.meta.url), `${head}export const TABLE = ${table.toString().trim()} as const;\n`);
+writeFileSync(
+  new URL("src/observer-table.ts", import.meta.url),
+  `${head}export const TABLE = ${table.toString().trim()} as const;\n`,
+);

@@ -47,16 +47,24 @@ type Asked = { toolCall: ToolCall; messages: Message[]; tools?: Tools; toolsCont
 type Ended = { toolCall: ToolCall; toolOutput: { type: string; output?: unknown; error?: unknown } };
 
 /** The settings with the guard in them: before each tool, after it, and in the system prompt. */
-export function guarded<S extends Guardable>(guard: Guard, settings: S, { by = "a person", unguarded = [] }: GuardedOptions = {}): S {
+export function guarded<S extends Guardable>(
+  guard: Guard,
+  settings: S,
+  { by = "a person", unguarded = [] }: GuardedOptions = {},
+): S {
   const tools = (settings.tools ?? {}) as Tools;
   for (const [name, tool] of Object.entries(tools)) {
     if (typeof tool.execute === "function" || unguarded.includes(name)) continue;
     throw new ConfigurationError(
-      `${name} has no execute: it runs at the provider or in the client, where no guard can hold it; accept that by unguarded: ["${name}"]`,
+      `${name} has no execute: it runs at the provider or in the client, where no guard can hold it; ` +
+        `accept that by unguarded: ["${name}"]`,
     );
   }
   const adapter = new Adapter(guard, by, new Set(unguarded), tools);
-  const wrapped = Object.entries(tools).map(([name, tool]) => [name, unguarded.includes(name) ? tool : adapter.tool(name, tool)]);
+  const wrapped = Object.entries(tools).map(([name, tool]) => [
+    name,
+    unguarded.includes(name) ? tool : adapter.tool(name, tool),
+  ]);
   return {
     ...settings,
     model: adapter.model(settings.model),
@@ -104,7 +112,11 @@ class Adapter {
     const options = { toolCallId, messages: asked.messages };
     const rule = ownProperty(own, name);
     if (typeof rule === "function") {
-      return rule(input, { ...options, toolContext: ownProperty(asked.toolsContext, name), runtimeContext: asked.runtimeContext });
+      return rule(input, {
+        ...options,
+        toolContext: ownProperty(asked.toolsContext, name),
+        runtimeContext: asked.runtimeContext,
+      });
     }
     if (rule !== undefined && rule !== null) return rule as Status;
     const tool = (ownProperty(this.tools, name) ?? ownProperty(asked.tools, name)) as Tool | undefined;
@@ -215,7 +227,9 @@ class Adapter {
 /** What a person answered to the approval request of a call; undefined where there is no answer. */
 function answerTo(callId: string, messages: Message[]): boolean | undefined {
   const parts = messages.flatMap(({ content }): any[] => (Array.isArray(content) ? content : []));
-  const asked = parts.filter((part) => part.type === "tool-approval-request" && part.toolCallId === callId && !part.isAutomatic);
+  const asked = parts.filter(
+    (part) => part.type === "tool-approval-request" && part.toolCallId === callId && !part.isAutomatic,
+  );
   const ids = new Set(asked.map((part) => part.approvalId));
   return parts.filter((part) => part.type === "tool-approval-response" && ids.has(part.approvalId)).at(-1)?.approved;
 }
@@ -227,7 +241,9 @@ async function needsApproval(tool: Tool | undefined, input: unknown, options: Ca
 
 /** A property of the object itself: a model that calls a tool "constructor" must not find one. */
 function ownProperty(from: unknown, name: string): unknown {
-  return from !== undefined && from !== null && Object.hasOwn(from, name) ? (from as { [name: string]: unknown })[name] : undefined;
+  return from !== undefined && from !== null && Object.hasOwn(from, name)
+    ? (from as { [name: string]: unknown })[name]
+    : undefined;
 }
 
 function isStream(value: unknown): value is AsyncIterable<unknown> {

@@ -201,7 +201,10 @@ export class Core {
       instanceId: agent.instanceId,
       report,
       context: { ...context, rule: report.rule },
-      names: [[agent.instanceId, this.run, callId, attempt], [event.kind, callId]],
+      names: [
+        [agent.instanceId, this.run, callId, attempt],
+        [event.kind, callId],
+      ],
       urgent: report.mode === "STRESS_RESPONSE",
     };
   }

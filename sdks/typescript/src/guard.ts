@@ -65,7 +65,8 @@ export class Guard {
     name: string,
     { profile, persona, ...options }: GuardOptions & { profile?: Profile; persona?: string } = {},
   ): Promise<Guard> {
-    if (typeof client?.instances?.open !== "function") throw new ConfigurationError("Guard.open takes an IdentityOS (not its engine)");
+    if (typeof client?.instances?.open !== "function")
+      throw new ConfigurationError("Guard.open takes an IdentityOS (not its engine)");
     const initialConfig: InitialConfig = { ...(profile && { profile }), ...(persona && { personaId: persona }) };
     const guard = new Guard(client.engine, (await client.instances.open(name, initialConfig)).id, options);
     guard.#birth = (task) => client.instances.create({ name: `${name}: ${task}`.slice(0, 100), initialConfig });
@@ -153,7 +154,11 @@ export class Guard {
   }
 
   /** A person lets a paused call through, or the next `calls` of its tool, or all of them for some minutes. */
-  async approve(callId: string, by: string, { calls = 1, minutes }: { calls?: number; minutes?: number } = {}): Promise<Verdict> {
+  async approve(
+    callId: string,
+    by: string,
+    { calls = 1, minutes }: { calls?: number; minutes?: number } = {},
+  ): Promise<Verdict> {
     return this.#decide("", callId, () => this.#inOrder(async () => this.core.approve(callId, by, calls, minutes)));
   }
 
@@ -175,9 +180,11 @@ export class Guard {
    * scope operator), unless it pauses or escalates then. none: nothing changes.
    */
   async task<T>(name: string, work: (guard: Guard) => T | Promise<T>, policy: TaskPolicy = "fresh"): Promise<T> {
-    if (!["fresh", "carry", "none"].includes(policy)) throw new ConfigurationError(`policy "${policy}": one of fresh, carry, none`);
+    if (!["fresh", "carry", "none"].includes(policy))
+      throw new ConfigurationError(`policy "${policy}": one of fresh, carry, none`);
     if (policy === "fresh") {
-      if (!this.#birth) throw new ConfigurationError('a fresh agent for each task needs Guard.open(...), or the policy "carry" or "none"');
+      if (!this.#birth)
+        throw new ConfigurationError('a fresh agent for each task needs Guard.open(...), or the policy "carry" or "none"');
       const kept = this.core.agent;
       this.core.agent = unknownAgent((await this.#birth(name)).id);
       try {
@@ -190,7 +197,9 @@ export class Guard {
       await this.#refresh();
       const { keyScope = "operator" } = this.engine;
       if (keyScope !== "operator") {
-        throw new ConfigurationError(`"carry" resets the agent after each task, which needs a key of scope operator, and this one is ${keyScope}`);
+        throw new ConfigurationError(
+          `"carry" resets the agent after each task, which needs a key of scope operator, and this one is ${keyScope}`,
+        );
       }
       this.core.beginTask();
     }
@@ -236,7 +245,8 @@ export class Guard {
     for (const [number, detector] of this.#detectors.entries()) {
       try {
         const hit = text && (await detector(text));
-        if (hit) found.push(this.core.found(hit === "mild" ? "mild" : "detector", detector.name || "detector", number, tool, id));
+        if (hit)
+          found.push(this.core.found(hit === "mild" ? "mild" : "detector", detector.name || "detector", number, tool, id));
       } catch (error) {
         this.core.log(`a detector failed: ${printed(error)}`);
       }

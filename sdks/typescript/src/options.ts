@@ -22,11 +22,11 @@ export interface GuardOptions {
    */
   onUnreachable?: OnUnreachable | undefined;
   detectors?: Iterable<Detector> | undefined;
-  /** await (the default), or background, which leaves the contract one step behind; failures and incidents are awaited even then. */
+  /** await (the default), or background: the contract is one step behind then, and failures and incidents are awaited. */
   report?: "await" | "background" | undefined;
   /** "arguments" puts arguments into the context of reports; without it only hashes leave this process. */
   record?: "hashes" | "arguments" | undefined;
-  /** Name of this run: part of each report's Idempotency-Key, so call ids must be unique in it. Without it each guard has its own. */
+  /** Name of this run: part of each report's Idempotency-Key; call ids must be unique in it. Default: each guard has its own. */
   run?: string | undefined;
   /** Strengths of the observer's table that are other than its own, 0..1, by the names of its rows. */
   rules?: { readonly [Name in RuleName]?: number } | undefined;

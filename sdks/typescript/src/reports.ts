@@ -40,7 +40,7 @@ export class Queue {
     return this.#waiting[0];
   }
 
-  /** Put reports in line. A full line drops its oldest, and returns it: an engine that is away for so long has missed the rest as well. */
+  /** Put reports in line. A full line drops its oldest, and returns them: an engine that is away for so long has missed much. */
   add(reports: readonly Outgoing[]): Outgoing[] {
     this.#waiting.push(...reports);
     return this.#waiting.splice(0, Math.max(this.#waiting.length - MOST_WAITING, 0));

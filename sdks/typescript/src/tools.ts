@@ -61,9 +61,10 @@ export class ToolMap {
     if (typeof tools !== "object" || tools === null || Array.isArray(tools)) {
       throw new ConfigurationError('tools is an object from patterns to actions, such as { refund: "execute" }');
     }
-    const policies = Object.entries(tools).map(
-      ([pattern, given]): [string, ToolPolicy] => [pattern, typeof given === "object" ? given : { action: given }],
-    );
+    const policies = Object.entries(tools).map(([pattern, given]): [string, ToolPolicy] => [
+      pattern,
+      typeof given === "object" ? given : { action: given },
+    ]);
     // A word that is no action is found now, not at the first call.
     checkAction("default", byDefault);
     for (const [pattern, policy] of policies) checkAction(`tools[${JSON.stringify(pattern)}]`, policy?.action);

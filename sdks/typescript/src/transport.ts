@@ -26,7 +26,7 @@ export interface LastResponse {
   auditDigest: string | null;
 }
 
-/** A digest that the API answered, under the names that `identity-os verify --anchors` reads: keep it where no operator can write. */
+/** A digest that the API answered, under the names that `identity-os verify --anchors` reads. */
 export interface Anchor {
   instance_id: string;
   digest: string;
@@ -50,7 +50,7 @@ export interface ClientOptions {
   fetch?: typeof fetch;
   /** Called for every response with method, path, status and request id; never a key, a header or a body. */
   log?: (line: string) => void;
-  /** Called for every audit record that a request left. Append each as a line of JSON to a file: an operator cannot rewrite that one. */
+  /** Called for every audit record that a request left. Append each, as a line of JSON, to a file that no operator can rewrite. */
   auditLog?: (anchor: Anchor) => void;
 }
 

@@ -15,5 +15,8 @@ test("a story can fail", () => {
   const script = new Script(FAILING);
   assert.throws(() => script.run("pay", { target: "1" }), /the backend is down/);
   const messages = ["the backend is down", "content", "x is not allowed now: y"];
-  assert.deepEqual(messages.map((each) => script.kindOf(each)), ["error", "result", "denied"]);
+  assert.deepEqual(
+    messages.map((each) => script.kindOf(each)),
+    ["error", "result", "denied"],
+  );
 });

@@ -49,32 +49,83 @@ class Unprintable extends Error {
     throw new Error("no name");
   }
 }
-const unreadable = new Proxy({}, { ownKeys: () => { throw new Error("no keys"); }, get: () => { throw new Error("no fields"); } });
+const unreadable = new Proxy(
+  {},
+  {
+    ownKeys: () => {
+      throw new Error("no keys");
+    },
+    get: () => {
+      throw new Error("no fields");
+    },
+  },
+);
 const circular = {};
 circular.self = circular;
 let deep = [];
 for (let i = 0; i < 50_000; i++) deep = [deep];
 
 test("it never throws, whatever engine, callbacks, detectors and log do", async () => {
-  const values = [undefined, null, "text", 7, 7n, NaN, new Unprintable(), unreadable, circular, deep, Symbol("s"), () => {}, new Map([[{}, 1]]), new Uint8Array(3)];
+  const values = [
+    undefined,
+    null,
+    "text",
+    7,
+    7n,
+    NaN,
+    new Unprintable(),
+    unreadable,
+    circular,
+    deep,
+    Symbol("s"),
+    () => {},
+    new Map([[{}, 1]]),
+    new Uint8Array(3),
+  ];
   const wrongs = [undefined, undefined, new Error("broken"), away(), "garbage", 7, null, {}];
   const { id } = await client.instances.create({ name: "fuzzed" });
-  const steps = ["beforeTool", "afterTool", "userSaid", "agentSaid", "handedOver", "approve", "refuse", "prompt", "explainTools"];
-  const bad = () => { throw new Error("bad"); };
+  const steps = [
+    "beforeTool",
+    "afterTool",
+    "userSaid",
+    "agentSaid",
+    "handedOver",
+    "approve",
+    "refuse",
+    "prompt",
+    "explainTools",
+  ];
+  const bad = () => {
+    throw new Error("bad");
+  };
   const seen = new Set();
   for (let seed = 0; seed < 60; seed++) {
     const chance = chances(seed);
     const pick = (from) => from[Math.floor(chance() * from.length)];
-    const guard = new Guard(recordingEngine(client, () => pick(wrongs)), id, {
-      mode: pick(["enforce", "observe"]), onUnreachable: pick(["deny", "allow", "safe"]), report: pick(["await", "background"]),
-      record: pick(["hashes", "arguments"]), detectors: [bad, async () => bad(), (text) => text], log: bad,
-    });
-    for (const event of ["stress", "denied", "paused", "rolled_back", "unreachable"]) guard.on(event, chance() < 0.5 ? bad : async () => bad());
+    const guard = new Guard(
+      recordingEngine(client, () => pick(wrongs)),
+      id,
+      {
+        mode: pick(["enforce", "observe"]),
+        onUnreachable: pick(["deny", "allow", "safe"]),
+        report: pick(["await", "background"]),
+        record: pick(["hashes", "arguments"]),
+        detectors: [bad, async () => bad(), (text) => text],
+        log: bad,
+      },
+    );
+    for (const event of ["stress", "denied", "paused", "rolled_back", "unreachable"])
+      guard.on(event, chance() < 0.5 ? bad : async () => bad());
     for (let step = 0; step < 20; step++) {
       const what = pick(steps);
-      const [tool, call, value] = [pick(["refund", "get_order", "search", "", "ü\n", undefined, "__proto__"]), pick(["c1", "c2", undefined, ""]), pick(values)];
+      const [tool, call, value] = [
+        pick(["refund", "get_order", "search", "", "ü\n", undefined, "__proto__"]),
+        pick(["c1", "c2", undefined, ""]),
+        pick(values),
+      ];
       seen.add(what);
-      if (what === "beforeTool") assert.ok(["allow", "deny", "pause"].includes((await guard.beforeTool(tool, value, call)).kind));
+      if (what === "beforeTool")
+        assert.ok(["allow", "deny", "pause"].includes((await guard.beforeTool(tool, value, call)).kind));
       if (what === "afterTool") await guard.afterTool(tool, call, chance() < 0.5 ? { result: value } : { error: value });
       if (what === "userSaid") await guard.userSaid(value, { heated: chance() < 0.5 });
       if (what === "agentSaid") await guard.agentSaid(value, { refusing: true });
@@ -94,11 +145,19 @@ test("one report for each call, whatever the order, and in order", async () => {
   const guard = await make();
   const ids = Array.from({ length: 40 }, (_, number) => `c${number}`);
   await Promise.all(ids.map((id) => guard.beforeTool("get_order", {}, id)));
-  await Promise.all(ids.flatMap((id) => [guard.afterTool("get_order", id, { result: "x".repeat(100_000 / (1 + Number(id.slice(1)))) }), guard.afterTool("get_order", id)]));
+  await Promise.all(
+    ids.flatMap((id) => [
+      guard.afterTool("get_order", id, { result: "x".repeat(100_000 / (1 + Number(id.slice(1)))) }),
+      guard.afterTool("get_order", id),
+    ]),
+  );
   assert.equal(guard.engine.sent.length, 40);
   assert.equal(new Set(guard.engine.sent.map((each) => each.idempotencyKey)).size, 40);
   const traces = guard.engine.sent.map((each) => each.context.trace);
-  assert.deepEqual(traces, ids.map((id) => guard.core.agent.calls.get(id).verdict.trace));
+  assert.deepEqual(
+    traces,
+    ids.map((id) => guard.core.agent.calls.get(id).verdict.trace),
+  );
 });
 
 test("calls at once read the contract once", async () => {
@@ -158,7 +217,10 @@ test("one failure restricts nothing, three of one call do, and reading stays all
   await fail(guard, { start: 10 });
   const denied = await guard.beforeTool("refund", {}, "denied");
   assert.deepEqual([denied.kind, denied.action, denied.allowed], ["deny", Action.EXECUTE, false]);
-  assert.match(denied.message, /^refund is not allowed now: execute is not allowed while stress is HIGH\. Prefer \w+, \w+, \w+\.$/);
+  assert.match(
+    denied.message,
+    /^refund is not allowed now: execute is not allowed while stress is HIGH\. Prefer \w+, \w+, \w+\.$/,
+  );
   assert.ok((await guard.beforeTool("get_order", {}, "read")).allowed);
 });
 
@@ -182,13 +244,23 @@ test("a person approves once, several times or for a time", async () => {
   assert.deepEqual([approved.allowed, approved.by, approved.reason], [true, "ops", "approved by ops"]);
   assert.ok((await guard.beforeTool("refund", {}, "d3")).allowed); // the framework runs the step again after its approval
   await guard.afterTool("refund", "d3", { result: "paid" });
-  assert.deepEqual(await kinds(guard, "refund", ["e0", "e1", "e2", "e3", "e4", "e5"]), ["allow", "allow", "deny", "deny", "deny", "pause"]);
+  assert.deepEqual(await kinds(guard, "refund", ["e0", "e1", "e2", "e3", "e4", "e5"]), [
+    "allow",
+    "allow",
+    "deny",
+    "deny",
+    "deny",
+    "pause",
+  ]);
   assert.ok((await guard.approve("e5", "ops", { minutes: 10 })).allowed);
   assert.deepEqual(await kinds(guard, "refund", ["g0", "g1", "g2"]), ["allow", "allow", "allow"]);
   assert.equal((await guard.refuse("nobody", "ops")).kind, "deny");
   assert.equal((await guard.approve("nobody", "ops")).kind, "deny");
   const said = guard.engine.sent.filter((each) => each.context.outcome === "approved");
-  assert.deepEqual(said.map((each) => each.context.by), ["ops", "ops"]);
+  assert.deepEqual(
+    said.map((each) => each.context.by),
+    ["ops", "ops"],
+  );
 });
 
 test("an escalation cannot be approved call by call", async () => {
@@ -202,7 +274,11 @@ test("an escalation cannot be approved call by call", async () => {
   assert.ok((await guard.beforeTool("get_order", {}, "c2")).allowed);
 });
 
-for (const [onUnreachable, read, risky] of [["safe", "allow", "deny"], ["deny", "deny", "deny"], ["allow", "allow", "allow"]]) {
+for (const [onUnreachable, read, risky] of [
+  ["safe", "allow", "deny"],
+  ["deny", "deny", "deny"],
+  ["allow", "allow", "allow"],
+]) {
   test(`fails as told before any answer: ${onUnreachable}`, async () => {
     const lines = [];
     const guard = await make({ onUnreachable, log: (line) => lines.push(line) }, away);
@@ -229,7 +305,10 @@ test("safe trusts the last contract for a minute, and what waited is sent in ord
   later += 6_000;
   assert.ok((await guard.beforeTool("refund", {}, "c4")).allowed);
   await guard.afterTool("refund", "c4", { result: "paid" });
-  assert.deepEqual(guard.engine.reports.map(([mode]) => mode), ["EXPLORATION", "IDENTITY", "ASSERTION"]);
+  assert.deepEqual(
+    guard.engine.reports.map(([mode]) => mode),
+    ["EXPLORATION", "IDENTITY", "ASSERTION"],
+  );
 });
 
 test("at most a thousand reports wait, and the oldest are dropped", async () => {
@@ -250,7 +329,13 @@ test("detectors make incidents and hold what reaches outside; they may be awaite
   assert.match(held.message, /an incident is young, and this tool reaches outside/);
   assert.ok((await guard.beforeTool("read_file", {}, "c3")).allowed);
   await guard.userSaid("odd");
-  assert.deepEqual(guard.engine.reports.filter(([mode]) => mode === "STRESS_RESPONSE"), [["STRESS_RESPONSE", 0.9, "incident"], ["STRESS_RESPONSE", 0.3]]);
+  assert.deepEqual(
+    guard.engine.reports.filter(([mode]) => mode === "STRESS_RESPONSE"),
+    [
+      ["STRESS_RESPONSE", 0.9, "incident"],
+      ["STRESS_RESPONSE", 0.3],
+    ],
+  );
 });
 
 test("messages, refusals and handovers are reported without their text", async () => {
@@ -260,13 +345,22 @@ test("messages, refusals and handovers are reported without their text", async (
   await guard.agentSaid("a secret answer");
   await guard.agentSaid("a secret refusal", { refusing: true });
   await guard.handedOver("a secret colleague");
-  const expected = [["CONNECTION", 0.4], ["STRESS_RESPONSE", 0.4], ["CONNECTION", 0.4], ["IDENTITY", 0.4], ["IDENTITY", 0.4]];
+  const expected = [
+    ["CONNECTION", 0.4],
+    ["STRESS_RESPONSE", 0.4],
+    ["CONNECTION", 0.4],
+    ["IDENTITY", 0.4],
+    ["IDENTITY", 0.4],
+  ];
   assert.deepEqual(guard.engine.reports, expected);
   assert.ok(!JSON.stringify(guard.engine.sent).includes("secret"));
 });
 
 test("arguments leave the process only when asked for", async () => {
-  for (const [record, shown] of [["hashes", undefined], ["arguments", '{"order":"A-7"}']]) {
+  for (const [record, shown] of [
+    ["hashes", undefined],
+    ["arguments", '{"order":"A-7"}'],
+  ]) {
     const guard = await make({ record });
     await guard.beforeTool("get_order", { order: "A-7" }, "c1");
     await guard.afterTool("get_order", "c1", { result: "B-8" });
@@ -287,13 +381,18 @@ test("callbacks hear of stress, denials and pauses", async () => {
   for (const event of ["stress", "denied", "paused"]) guard.on(event, (about) => heard.push(about));
   await fail(guard);
   await kinds(guard, "refund", ["d0", "d1", "d2", "d3"]);
-  assert.deepEqual(heard.map((about) => about.event), ["stress", "stress", "denied", "denied", "denied", "paused"]);
+  assert.deepEqual(
+    heard.map((about) => about.event),
+    ["stress", "stress", "denied", "denied", "denied", "paused"],
+  );
   assert.deepEqual(heard[0], { event: "stress", instanceId: guard.instanceId, before: "LOW", after: "MED" });
   assert.equal(heard.at(-1).callId, "d3");
 });
 
 test("open finds the agent of a name or makes it, once for two at once", async () => {
-  const guards = await Promise.all([1, 2, 3].map(() => Guard.open(client, "support-bot ü", { profile: { riskPosture: "seeking" } })));
+  const guards = await Promise.all(
+    [1, 2, 3].map(() => Guard.open(client, "support-bot ü", { profile: { riskPosture: "seeking" } })),
+  );
   assert.equal(new Set(guards.map((guard) => guard.instanceId)).size, 1);
   assert.equal((await Guard.open(client, "support-bot ü")).instanceId, guards[0].instanceId);
   assert.notEqual((await Guard.open(client, "another bot")).instanceId, guards[0].instanceId);
@@ -316,22 +415,40 @@ test("a fresh agent for each task, and a carried one put to rest", async () => {
   assert.deepEqual([answer, guard.instanceId], [7, own]);
   assert.ok((await guard.beforeTool("refund", {}, "d2")).allowed);
   await guard.afterTool("refund", "d2", { result: "paid" });
-  await guard.task("more refunds", async () => {
-    await fail(guard, { start: 20 });
-    assert.equal(guard.contract.stressState, "HIGH");
-  }, "carry");
+  await guard.task(
+    "more refunds",
+    async () => {
+      await fail(guard, { start: 20 });
+      assert.equal(guard.contract.stressState, "HIGH");
+    },
+    "carry",
+  );
   assert.equal(guard.contract.stressState, "LOW");
   assert.equal(await guard.task("nothing", () => 8, "none"), 8);
-  await assert.rejects(guard.task("broken", () => { throw new Error("the task's own"); }), /the task's own/);
+  await assert.rejects(
+    guard.task("broken", () => {
+      throw new Error("the task's own");
+    }),
+    /the task's own/,
+  );
   assert.equal(guard.instanceId, own);
-  await assert.rejects((await make()).task("t", () => {}), /needs Guard\.open/);
-  await assert.rejects(guard.task("t", () => {}, "new"), ConfigurationError);
+  await assert.rejects(
+    (await make()).task("t", () => {}),
+    /needs Guard\.open/,
+  );
+  await assert.rejects(
+    guard.task("t", () => {}, "new"),
+    ConfigurationError,
+  );
 });
 
 test("a carried agent needs an operator's key, and says so before the task", async () => {
   const guard = await make();
   Object.defineProperty(guard.engine, "keyScope", { value: "agent" });
-  await assert.rejects(guard.task("t", () => assert.fail("the task does not begin"), "carry"), /scope operator, and this one is agent/);
+  await assert.rejects(
+    guard.task("t", () => assert.fail("the task does not begin"), "carry"),
+    /scope operator, and this one is agent/,
+  );
 });
 
 test("reports in the background keep their order, and failures are awaited", async () => {
@@ -367,19 +484,28 @@ test("the first prompt is the agent's own, and later ones name what is held", as
 test("explainTools shows the map", async () => {
   const guard = await make({ tools: { "search_*": "explore" } });
   guard.annotate("github__issue", { readOnlyHint: true });
-  assert.equal(guard.explainTools(["search_web", "refund", "get_order"]), [
-    "tool           action   because of   allowed now",
-    "get_order      clarify  verb         yes",
-    "github__issue  clarify  annotations  yes",
-    "refund         execute  verb         no",
-    "search_web     explore  map          no",
-  ].join("\n"));
+  assert.equal(
+    guard.explainTools(["search_web", "refund", "get_order"]),
+    [
+      "tool           action   because of   allowed now",
+      "get_order      clarify  verb         yes",
+      "github__issue  clarify  annotations  yes",
+      "refund         execute  verb         no",
+      "search_web     explore  map          no",
+    ].join("\n"),
+  );
 });
 
 test("what is not understood is a refusal", () => {
   const table = [
-    ["approve", "approve", "unknown"], [true, "approve", "unknown"], ["yes", "refuse", "unknown"], [null, "refuse", "unknown"], [1, "refuse", "unknown"],
-    [{ decision: "approve", by: "ops" }, "approve", "ops"], [{ approved: true }, "approve", "unknown"], [{ by: "ops" }, "refuse", "ops"],
+    ["approve", "approve", "unknown"],
+    [true, "approve", "unknown"],
+    ["yes", "refuse", "unknown"],
+    [null, "refuse", "unknown"],
+    [1, "refuse", "unknown"],
+    [{ decision: "approve", by: "ops" }, "approve", "ops"],
+    [{ approved: true }, "approve", "unknown"],
+    [{ by: "ops" }, "refuse", "ops"],
   ];
   for (const [value, expected, by] of table) assert.deepEqual(decision(value), { decision: expected, by });
 });
@@ -392,14 +518,20 @@ for (const [says, create] of [
   [/^instanceId is empty/, (engine) => new Guard(engine, "")],
   [/^engine is client\.engine/, () => new Guard(undefined, "i")],
   [/^tools is an object/, (engine) => new Guard(engine, "i", { tools: ["refund"] })],
-  [/^tools\["refund"\]: "exec" is no action: one of explore/, (engine) => new Guard(engine, "i", { tools: { refund: "exec" } })],
+  [
+    /^tools\["refund"\]: "exec" is no action: one of explore/,
+    (engine) => new Guard(engine, "i", { tools: { refund: "exec" } }),
+  ],
   [/^default: "exec" is no action/, (engine) => new Guard(engine, "i", { default: "exec" })],
   [/^rules: no rule "fail": one of detector/, (engine) => new Guard(engine, "i", { rules: { fail: 0.5 } })],
   [/^rules\.failed: 2: a number from 0 to 1/, (engine) => new Guard(engine, "i", { rules: { failed: 2 } })],
   [/^event "stressed": one of stress/, (engine) => new Guard(engine, "i").on("stressed", () => {})],
 ]) {
   test(`a guard that cannot be says why: ${says.source}`, () => {
-    assert.throws(() => create(client.engine), (error) => error instanceof IdentityOSError && says.test(error.message));
+    assert.throws(
+      () => create(client.engine),
+      (error) => error instanceof IdentityOSError && says.test(error.message),
+    );
   });
 }
 

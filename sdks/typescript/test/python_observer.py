@@ -1,4 +1,4 @@
-"""Prints what the Python SDK makes of generated events, tool names, patterns and values, as JSON: the TypeScript SDK's must agree."""
+"""Prints, as JSON, what the Python SDK makes of generated events, tools, patterns and values: the TypeScript SDK must agree."""
 
 import json
 import random
@@ -43,7 +43,8 @@ def run(chance):
         memory, report = observe(memory, event, stressed, rules_with(changed))
         fields = {name: getattr(event, name) for name in ("kind", "tool", "plan", "arguments", "result", "error")}
         fields |= {"action": event.action.value, "errorClass": event.error_class}
-        rows.append([{k: v for k, v in fields.items() if v is not None}, stressed, report.rule, report.mode, report.strength, report.severity])
+        known = {name: value for name, value in fields.items() if value is not None}
+        rows.append([known, stressed, report.rule, report.mode, report.strength, report.severity])
     return {"rules": changed, "rows": rows}
 
 
@@ -63,17 +64,21 @@ def action_of(name):
     return [name, annotations, words(name), found.action.value, found.source, found.outside, found.plan]
 
 
+PARTS = ["a", "b", "*", "?", "[ab]", "[!a]", "[a-c]", "[", "]", "!", "^", ".", "[]a]", "+", "[^a]"]
+
+
 def patterns(chance):
     for _ in range(600):
-        pattern = "".join(chance.choice(["a", "b", "*", "?", "[ab]", "[!a]", "[a-c]", "[", "]", "!", "^", ".", "[]a]", "+", "[^a]"]) for _ in range(4))
+        pattern = "".join(chance.choice(PARTS) for _ in range(4))
         name = "".join(chance.choice("abc]![^.+") for _ in range(chance.randint(0, 5)))
         yield [pattern, name, fnmatchcase(name, pattern)]
 
 
 VALUES = [
-    None, True, "", "ü\n\u2028\x7f😀\"\\", 0, -7, 2**53 - 1, 0.1, 1.5e300, [], {}, [[], {}, None], {"b": 1, "a": {"d": [True], "c": "x"}},
+    *(None, True, "", 'ü\n\u2028\x7f😀"\\', 0, -7, 2**53 - 1, 0.1, 1.5e300, [], {}, [[], {}, None]),
+    {"b": 1, "a": {"d": [True], "c": "x"}},
     {"order": 7, "ids": ["A-7", "B-8"], "Ü": {"z": None}},
-]  # fmt: skip
+]
 
 chance = random.Random(SEED)
 json.dump(

@@ -103,7 +103,11 @@ export async function outcome(client, story, play) {
   const messages = await play(script, guard);
   // What the engine has must be what was reported.
   const rows = (await client.engine.getHistory(guard.instanceId, { limit: 100 })).data.reverse();
-  const history = rows.map((row) => [row.modeTarget, row.signalStrength, ...(row.severity === "incident" ? [row.severity] : [])]);
+  const history = rows.map((row) => [
+    row.modeTarget,
+    row.signalStrength,
+    ...(row.severity === "incident" ? [row.severity] : []),
+  ]);
   const seen = messages.map((message) => script.kindOf(message));
   return { seen, ran: script.ran, reports: guard.engine.reports, history };
 }

@@ -16,7 +16,8 @@ import { asked, makeTool, mockModel, prompts, received } from "./fakes.mjs";
 
 const HERE = dirname(fileURLToPath(import.meta.url));
 const page = (name) => readFileSync(join(ROOT, "docs", name), "utf8");
-const blocks = (text, language) => Array.from(text.matchAll(new RegExp(`^\`\`\`${language}\n([\\s\\S]*?)^\`\`\``, "gm")), (match) => match[1]);
+const blocks = (text, language) =>
+  Array.from(text.matchAll(new RegExp(`^\`\`\`${language}\n([\\s\\S]*?)^\`\`\``, "gm")), (match) => match[1]);
 
 let server, env;
 before(async () => {
@@ -44,7 +45,8 @@ test("the programs of ai-sdk.md run, and the second differs from the first by th
     assert.equal(printed[2].at(-1), "A-7 is paid back.");
     assert.equal(printed.length, 3);
     // Without the imports and the marked lines, both programs are the same call.
-    const plain = (program) => program.split("\n").filter((line) => line && !/^import .*identity-os|\/\/ \+$|^const \{ text \}|^\}\);$/.test(line));
+    const plain = (program) =>
+      program.split("\n").filter((line) => line && !/^import .*identity-os|\/\/ \+$|^const \{ text \}|^\}\);$/.test(line));
     assert.deepEqual(plain(programs[1]), plain(programs[0]));
   } finally {
     rmSync(folder, { recursive: true });
@@ -63,8 +65,16 @@ test("the quickstart, followed to the letter in a fresh folder, ends with a deni
     // The server of this test has another port and another folder for its keys. All else is as on the page.
     const typed = (commands) => {
       const lines = commands.split("\n").filter(Boolean);
-      assert.ok(lines.every((line) => line.startsWith("$ ")), commands);
-      return lines.map((line) => line.slice(2)).join("\n").replaceAll("~/my-agent", agent).replace("http://localhost:8000", server.url).replace(".local/keys.json", server.keysFile);
+      assert.ok(
+        lines.every((line) => line.startsWith("$ ")),
+        commands,
+      );
+      return lines
+        .map((line) => line.slice(2))
+        .join("\n")
+        .replaceAll("~/my-agent", agent)
+        .replace("http://localhost:8000", server.url)
+        .replace(".local/keys.json", server.keysFile);
     };
     const script = `set -e\n${typed(install)}\ncat > agent.mjs <<'EOF'\n${program}EOF\n`;
     const { IDENTITY_OS_ROOT: _, ...plain } = process.env;
@@ -93,7 +103,11 @@ test("the table of integrations says what the adapter can do", async () => {
       messages.push(...(result.responseMessages ?? result.response.messages));
       const requests = asked(result.content);
       if (!requests.length) return { guard, script, model, texts: [...received(model).values()] };
-      const answer = ({ approvalId }) => ({ type: "tool-approval-response", approvalId, approved: script.decisions.shift() === "approve" });
+      const answer = ({ approvalId }) => ({
+        type: "tool-approval-response",
+        approvalId,
+        approved: script.decisions.shift() === "approve",
+      });
       messages.push({ role: "tool", content: requests.map(answer) });
     }
   };
@@ -104,5 +118,8 @@ test("the table of integrations says what the adapter can do", async () => {
     prompts(failed.model).at(-1)[0].content.includes("Tools that are held now: pay"),
     paused.script.ran.length === 4 && paused.texts.at(-1).includes("was refused by a person"),
   ];
-  assert.ok(page("integrations.md").includes(`| \`@identity-os/sdk/ai\` | ${can.map((each) => (each ? "yes" : "no")).join(" | ")} |`), String(can));
+  assert.ok(
+    page("integrations.md").includes(`| \`@identity-os/sdk/ai\` | ${can.map((each) => (each ? "yes" : "no")).join(" | ")} |`),
+    String(can),
+  );
 });

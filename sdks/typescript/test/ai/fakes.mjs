@@ -17,7 +17,12 @@ export function mockModel(turns, last = "Done.") {
   const content = () => {
     const calls = left.shift();
     if (!calls) return [{ type: "text", text: last }];
-    return calls.map(([toolCallId, toolName, args]) => ({ type: "tool-call", toolCallId, toolName, input: JSON.stringify(args) }));
+    return calls.map(([toolCallId, toolName, args]) => ({
+      type: "tool-call",
+      toolCallId,
+      toolName,
+      input: JSON.stringify(args),
+    }));
   };
   const finishOf = (parts) => ({ unified: parts[0].type === "tool-call" ? "tool-calls" : "stop", raw: undefined });
   return new MockModel({
@@ -29,18 +34,33 @@ export function mockModel(turns, last = "Done.") {
       const parts = content();
       const chunks = parts.flatMap((part) =>
         part.type === "text"
-          ? [{ type: "text-start", id: "t" }, { type: "text-delta", id: "t", delta: part.text }, { type: "text-end", id: "t" }]
+          ? [
+              { type: "text-start", id: "t" },
+              { type: "text-delta", id: "t", delta: part.text },
+              { type: "text-end", id: "t" },
+            ]
           : [part],
       );
       const finish = { type: "finish", finishReason: finishOf(parts), usage };
-      return { stream: simulateReadableStream({ chunks: [{ type: "stream-start", warnings: [] }, ...chunks, finish], initialDelayInMs: null, chunkDelayInMs: null }) };
+      return {
+        stream: simulateReadableStream({
+          chunks: [{ type: "stream-start", warnings: [] }, ...chunks, finish],
+          initialDelayInMs: null,
+          chunkDelayInMs: null,
+        }),
+      };
     },
   });
 }
 
 /** A tool of the AI SDK. */
 export const makeTool = (execute, more = {}) =>
-  tool({ description: "a tool", inputSchema: jsonSchema({ type: "object", properties: {}, additionalProperties: true }), execute, ...more });
+  tool({
+    description: "a tool",
+    inputSchema: jsonSchema({ type: "object", properties: {}, additionalProperties: true }),
+    execute,
+    ...more,
+  });
 
 /** The prompts that a mock model got. */
 export const prompts = (model) => [...model.doGenerateCalls, ...model.doStreamCalls].map((call) => call.prompt);

@@ -5,10 +5,16 @@ import { guarded } from "@identity-os/sdk/ai";
 
 export async function snippet(model: LanguageModel): Promise<string> {
   const client = new IdentityOS({ apiKey: "idos_sk_xxx" });
-  const guard = await Guard.open(client, "support-bot", { tools: { refund: "execute", "search_*": { action: "explore", outside: true } } });
+  const guard = await Guard.open(client, "support-bot", {
+    tools: { refund: "execute", "search_*": { action: "explore", outside: true } },
+  });
   const refund = tool({
     description: "Pay an order back.",
-    inputSchema: jsonSchema<{ order: string }>({ type: "object", properties: { order: { type: "string" } }, required: ["order"] }),
+    inputSchema: jsonSchema<{ order: string }>({
+      type: "object",
+      properties: { order: { type: "string" } },
+      required: ["order"],
+    }),
     execute: async ({ order }) => ({ paid: order }),
   });
   const settings = { model, tools: { refund }, stopWhen: stepCountIs(5) };
@@ -17,7 +23,9 @@ export async function snippet(model: LanguageModel): Promise<string> {
     // The tools keep their types.
     if (!each.dynamic && each.toolName === "refund") each.output.paid.toUpperCase();
   }
-  const { text } = await generateText(guarded(guard, { model, tools: { refund }, prompt: "Pay A-7 back.", stopWhen: stepCountIs(5) }));
+  const { text } = await generateText(
+    guarded(guard, { model, tools: { refund }, prompt: "Pay A-7 back.", stopWhen: stepCountIs(5) }),
+  );
   streamText(guarded(guard, { model: "some/model", tools: { refund }, prompt: "Pay A-7 back." }));
   const agent = new ToolLoopAgent(guarded(guard, { model, tools: { refund } }));
   await agent.generate({ prompt: "Pay A-7 back." });

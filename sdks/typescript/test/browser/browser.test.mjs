@@ -40,7 +40,13 @@ async function open(url) {
 before(async () => {
   server = await realServer();
   pages = await serve();
-  const quiet = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run", "--disable-quic"];
+  const quiet = [
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--disable-quic",
+  ];
   const args = ["--no-sandbox", "--disable-gpu", ...quiet, "--host-resolver-rules=MAP plain.test 127.0.0.1"];
   browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args });
   page = await open(`http://127.0.0.1:${pages.address().port}/`);
@@ -73,7 +79,10 @@ test("every method works, and the response's headers can be read", async () => {
   }, options);
   assert.deepEqual([found.stress, found.description, found.deleted], ["LOW", "changed by PATCH", true]);
   const { rateLimit, requestId, replayed, keyScope, auditDigest } = found.first;
-  assert.deepEqual([typeof rateLimit.limit, typeof rateLimit.remaining, typeof rateLimit.reset], ["number", "number", "number"]);
+  assert.deepEqual(
+    [typeof rateLimit.limit, typeof rateLimit.remaining, typeof rateLimit.reset],
+    ["number", "number", "number"],
+  );
   assert.deepEqual([typeof rateLimit.monthlyLimit, typeof rateLimit.monthlyRemaining], ["number", "number"]);
   assert.ok(requestId);
   assert.match(auditDigest, /^[0-9a-f]{64}$/);
@@ -82,17 +91,23 @@ test("every method works, and the response's headers can be read", async () => {
 });
 
 test("errors can be read: a wrong key, a bad field, a minute that is used up", async () => {
-  const found = await page.evaluate(async ({ options, free }) => {
-    const { IdentityOS } = window.sdk;
-    const wrong = await new IdentityOS({ ...options, apiKey: "idos_sk_wrong" }).personas.list().catch((error) => error);
-    const bad = await new IdentityOS(options).engine.process("inst_0000000000000000", { modeTarget: "NONSENSE", signalStrength: 2 }).catch((error) => error);
-    let limited;
-    for (let i = 0; i < 40 && !limited?.status; i++) {
-      const response = await fetch(`${options.baseUrl}/v1/personas`, { headers: { Authorization: `Bearer ${free}` } });
-      if (response.status === 429) limited = { status: 429, wait: Number(response.headers.get("Retry-After")), body: await response.json() };
-    }
-    return { wrong: [wrong.name, wrong.code, Boolean(wrong.requestId)], bad: [bad.name, bad.field], limited };
-  }, { options, free: server.keys.free });
+  const found = await page.evaluate(
+    async ({ options, free }) => {
+      const { IdentityOS } = window.sdk;
+      const wrong = await new IdentityOS({ ...options, apiKey: "idos_sk_wrong" }).personas.list().catch((error) => error);
+      const bad = await new IdentityOS(options).engine
+        .process("inst_0000000000000000", { modeTarget: "NONSENSE", signalStrength: 2 })
+        .catch((error) => error);
+      let limited;
+      for (let i = 0; i < 40 && !limited?.status; i++) {
+        const response = await fetch(`${options.baseUrl}/v1/personas`, { headers: { Authorization: `Bearer ${free}` } });
+        if (response.status === 429)
+          limited = { status: 429, wait: Number(response.headers.get("Retry-After")), body: await response.json() };
+      }
+      return { wrong: [wrong.name, wrong.code, Boolean(wrong.requestId)], bad: [bad.name, bad.field], limited };
+    },
+    { options, free: server.keys.free },
+  );
   assert.deepEqual(found.wrong, ["AuthenticationError", "unauthorized", true]);
   assert.deepEqual(found.bad, ["InvalidRequestError", "mode_target"]);
   assert.equal(found.limited.body.error, "rate_limit_exceeded");
@@ -101,10 +116,13 @@ test("errors can be read: a wrong key, a bad field, a minute that is used up", a
 
 for (const story of STORIES) {
   test(`the guard in a page: ${story.name}`, async () => {
-    const found = await page.evaluate(({ options, story }) => {
-      const { outcome, play } = window.script;
-      return outcome(new window.sdk.IdentityOS(options), story, play);
-    }, { options, story });
+    const found = await page.evaluate(
+      ({ options, story }) => {
+        const { outcome, play } = window.script;
+        return outcome(new window.sdk.IdentityOS(options), story, play);
+      },
+      { options, story },
+    );
     assert.deepEqual(found, { ...story.expected, history: story.expected.reports });
   });
 }
@@ -136,5 +154,8 @@ test("a page without https has no Web Crypto, and the guard says so", async () =
 
 test("the browser complained of nothing but the failures that were asked for", () => {
   const expected = /status of (400|401|429)|ERR_CONNECTION_REFUSED|ERR_UNSAFE_PORT/;
-  assert.deepEqual(complaints.filter((text) => !expected.test(text)), []);
+  assert.deepEqual(
+    complaints.filter((text) => !expected.test(text)),
+    [],
+  );
 });
