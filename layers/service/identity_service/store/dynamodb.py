@@ -1,7 +1,7 @@
 """The DynamoDB client of the store: a few operations, plain values in and out, three kinds of failure.
 
-Items hold only strings and integers: state and records are stored as canonical JSON text, so no value becomes a Decimal. The
-partition key contains the account id, so a request cannot address another account's data.
+Items hold only strings, integers and bytes: state and records are canonical JSON text, packed (`packing`), so no value becomes
+a Decimal. The partition key contains the account id, so a request cannot address another account's data.
 """
 
 import secrets
@@ -89,16 +89,18 @@ def client() -> Any:
 
 def to_dynamo(values: Mapping[str, Any]) -> Item:
     """An item in DynamoDB's wire format. None values are omitted."""
-    return {
-        name: {"N": str(value)} if isinstance(value, int) else {"S": value}
-        for name, value in values.items()
-        if value is not None
-    }
+    return {name: _typed(value) for name, value in values.items() if value is not None}
+
+
+def _typed(value: int | str | bytes) -> dict[str, str | bytes]:
+    if isinstance(value, str):
+        return {"S": value}
+    return {"B": value} if isinstance(value, bytes) else {"N": str(value)}
 
 
 def from_dynamo(item: Mapping[str, Any]) -> Item:
     """The opposite of `to_dynamo`."""
-    return {name: int(value["N"]) if "N" in value else value["S"] for name, value in item.items()}
+    return {name: int(value["N"]) if "N" in value else value.get("S") or value.get("B", "") for name, value in item.items()}
 
 
 #: Seconds after which a connection that was not used is not trusted: DynamoDB closes idle ones, and a container that was frozen
