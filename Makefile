@@ -16,7 +16,7 @@ export SAM_CLI_TELEMETRY := 0
 export AWS_DEFAULT_REGION ?= us-east-1
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-runtime reliability integration test-sdks wheels test-sdk-python test-sdk-typescript test-sdk-legacy test-integrations test-openapi lint bench bench-counts bench-behaviour bench-traces bench-cost strength plots golden openapi scopes validate mutants build e2e deploy clean
+.PHONY: help run demo test test-runtime reliability integration test-sdks wheels test-sdk-python test-sdk-typescript test-ai-sdk test-browser test-sdk-legacy test-integrations test-openapi lint bench bench-counts bench-behaviour bench-traces bench-cost strength plots golden openapi scopes validate mutants build e2e deploy clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -112,10 +112,17 @@ test-sdk-legacy: .venv/.ready .venv-legacy/.ready
 	@.venv-legacy/bin/python -m pytest -p no:cacheprovider -W ignore::ResourceWarning \
 	  -W ignore::pytest.PytestUnraisableExceptionWarning sdks/legacy
 
-test-sdk-typescript: .venv/.ready
+# The package of the TypeScript SDK, as it would be published.
+TYPESCRIPT := $(filter-out %/observer-table.ts,$(wildcard sdks/typescript/src/*.ts sdks/typescript/*.json sdks/typescript/*.mjs sdks/typescript/*.md))
+
+dist/typescript/.packed: $(TYPESCRIPT) sdks/python/identity_os_sdk/observer.json
 	@command -v npm >/dev/null || { echo "Node.js 20 or later is needed" >&2; exit 1; }
-	@rm -rf dist/typescript && mkdir -p dist/typescript/project
+	@rm -rf dist/typescript && mkdir -p dist/typescript
 	@cd sdks/typescript && npm install --silent --no-audit --no-fund && npm pack --silent --pack-destination ../../dist/typescript >/dev/null
+	@touch $@
+
+test-sdk-typescript: .venv/.ready dist/typescript/.packed
+	@rm -rf dist/typescript/project && mkdir -p dist/typescript/project
 	@cp -r sdks/typescript/test sdks/typescript/examples dist/typescript/project
 	@cd dist/typescript/project && npm init --yes >/dev/null && npm install --silent --no-audit --no-fund ../*.tgz
 	@cd dist/typescript/project && for module in NodeNext ESNext CommonJS; do \
@@ -123,6 +130,14 @@ test-sdk-typescript: .venv/.ready
 	  ../../../sdks/typescript/node_modules/.bin/tsc --noEmit --strict --target ES2022 --module $$module \
 	    --moduleResolution $$resolution test/snippet.ts || exit 1; done
 	@cd dist/typescript/project && IDENTITY_OS_ROOT=$(CURDIR) node --test --test-reporter=dot test/*.test.mjs
+
+AI_SDK ?= 6 7
+
+test-ai-sdk: .venv/.ready dist/typescript/.packed ## test the adapter for the Vercel AI SDK on its newest releases (AI_SDK=7 for one)
+	@for version in $(AI_SDK); do .ci/test-ai-sdk $$version || exit 1; done
+
+test-browser: .venv/.ready dist/typescript/.packed ## a page in headless Chromium drives the TypeScript SDK across origins
+	@.ci/test-browser
 
 # Validators and client generators that nobody here wrote. @hey-api/openapi-ts 0.96 and later need Node.js 22.
 .venv-openapi/.ready:
