@@ -20,6 +20,6 @@ def print_rows(title: str, rows: Iterable[Row]) -> bool:
     print(f"\n{title}")
     met = True
     for row in rows:
-        print(f"{'met    ' if row.met else 'NOT MET'} {row.id:<4} {row.what:<52} {row.measured}   ({row.goal})", flush=True)
+        print(f"{'met    ' if row.met else 'NOT MET'} {row.id:<4} {row.what:<62} {row.measured}   ({row.goal})", flush=True)
         met &= row.met
     return met

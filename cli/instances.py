@@ -10,6 +10,7 @@ from identity_service.cycles import reset_head
 from identity_service.errors import ApiError
 from identity_service.store import instances, purge
 from identity_service.store.accounts import get_account
+from identity_service.store.audit_trail import Actor
 
 
 class UnknownInstance(Exception):
@@ -31,6 +32,7 @@ def add_commands(commands: Commands) -> None:
     )
     instance(decide)
     decide.add_argument("mode", choices=RESETS, help="see above")
+    decide.add_argument("--note", default="", metavar="TEXT", help="why, at most 500 characters: kept in the audit trail")
     command(
         commands,
         "purge",
@@ -60,10 +62,15 @@ def _list(options: argparse.Namespace) -> None:
 def _reset(options: argparse.Namespace) -> int:
     head = find(options.account, options.instance)
     try:
-        state = reset_head(head, options.mode, lambda state: canonical(snapshot_view(state)).encode())
+        done = reset_head(
+            head,
+            options.mode,
+            Actor("command-line", options.note),
+            lambda state: canonical(snapshot_view(state)).encode(),
+        )
     except ApiError as error:
         return fail(error.message)
-    snapshot = json.loads(state)
+    snapshot = json.loads(done.body)
     print(
         f"{options.instance} reset to {options.mode}: stress {snapshot['stress_state']}, energy {snapshot['energy_level']:.2f}"
     )

@@ -12,6 +12,8 @@ from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
 from identity_service import request_models, response_models
+from identity_service.openapi import error_of
+from identity_service.scopes import READ, needed
 from local import template
 
 _GROUPS: Final = ("instances", "engine", "testing", "personas", "health")
@@ -49,6 +51,11 @@ def document() -> dict[str, Any]:
         for method, operation in operations.items():
             operation["operationId"] = f"{method}_{_WORDS.sub('_', path.removeprefix('/v1/')).strip('_')}"
             operation["tags"] = [group_of[path]]
+            if operation["security"]:
+                needs = needed(method.upper(), path)
+                operation["security"] = [{"ApiKey": [needs]}]
+                if needs != READ:
+                    operation["responses"]["403"] = error_of(403)
             # FastAPI adds a 422 response, which no route here returns.
             operation["responses"].pop("422", None)
             operation["responses"] = dict(sorted(operation["responses"].items()))

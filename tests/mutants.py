@@ -25,6 +25,8 @@ FAULTS: Final = (*PYTEST, "tests/faults")
 ONCE: Final = (*PYTEST, "tests/api/test_idempotency.py")
 AUDIT: Final = (*PYTEST, "tests/api/test_audit.py")
 RECONCILE: Final = (*PYTEST, "tests/api/test_reconcile.py")
+SCOPES: Final = (*PYTEST, "tests/api/test_scopes.py")
+PREFLIGHT: Final = (".venv-sam/bin/python", "tests/preflight.py")
 CALLERS: Final = (*PYTEST, "tests/api/test_callers.py")
 DELETION: Final = (*PYTEST, "tests/unit/test_account_deletion.py")
 BAD_INPUT: Final = (*PYTEST, "tests/bad_input")
@@ -71,6 +73,14 @@ MUTANTS: Final = [
     ("replayed states not compared", f"{SERVICE}/audit.py", "if not same:", "if False:", AUDIT),
     ("engine versions not compared", f"{SERVICE}/audit.py", 'record["engine_version"] != ENGINE_VERSION', "False", AUDIT),
     ("a truncated audit trail accepted", f"{SERVICE}/audit.py", "self.number < header.records", "False", AUDIT),
+    ("actor and note outside the digest", f"{STORE}/audit_trail.py", '("format", "actor", "note")', '("format",)', AUDIT),
+    ("a replayed answer without its digest", f"{SERVICE}/middleware.py", ", **audit_digest(error.digest)", "", AUDIT),
+    ("anchors that are not looked for", f"{SERVICE}/audit.py", "if missing and not", "if False and not", AUDIT),
+    ("an agent that may reset itself", f"{SERVICE}/scopes.py", "{_INSTANCE}/goals/assess", "{_INSTANCE}/reset", SCOPES),
+    ("a bound key that sees others", f"{SERVICE}/middleware.py", "instance_id not in principal.bound_to", "False", SCOPES),
+    ("a list that shows a bound key all", "functions/instances/app.py", "if principal.bound_to:", "if False:", SCOPES),
+    ("a scope that nobody knows", f"{SERVICE}/scopes.py", "return scope in SCOPES and SCOPES", "return SCOPES", SCOPES),
+    ("a preflight that asks for a key", YAML, "ToCorsPreflight: false", "ToCorsPreflight: true", PREFLIGHT),
     ("too many cycles released", f"{STORE}/reconcile.py", " - now.released", "", RECONCILE),
     ("a key without the account", f"{STORE}/instances.py", 'f"ACCOUNT#{account_id}#INST#{', 'f"INST#{', CALLERS),
     ("an API key in the log", "functions/authorizer/app.py", "    principal = ", "    print(event)\n    principal = ", CALLERS),

@@ -12,7 +12,7 @@ from identity_service.store.accounts import authenticate, gateway_key
 def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
     """Handle a TOKEN authorizer's event; its `authorizationToken` is the whole Authorization header."""
     scheme, _, key = event.get("authorizationToken", "").partition(" ")
-    principal = authenticate(key) if scheme == "Bearer" else None
+    principal = authenticate(key) if scheme.lower() == "bearer" else None
     if principal is None:
         raise Exception("Unauthorized")
     return _allow(principal, event["methodArn"])

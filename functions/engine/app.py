@@ -22,8 +22,17 @@ from identity_engine import (
 )
 from identity_service.app import create_app, lambda_handler
 from identity_service.audit import ExportHeader, verify
-from identity_service.cycles import Step, load_head, process, reset_instance, simulate, snapshot_response
-from identity_service.http import data_response, encode_data, idempotency_key, json_response, meter, page_response, read_body
+from identity_service.cycles import Committed, Step, load_head, process, reset_instance, simulate, snapshot_response
+from identity_service.http import (
+    audit_digest,
+    data_response,
+    encode_data,
+    idempotency_key,
+    json_response,
+    meter,
+    page_response,
+    read_body,
+)
 from identity_service.openapi import operation
 from identity_service.request_models import (
     BatchRequest,
@@ -51,7 +60,11 @@ async def process_one(request: Request, instance_id: str) -> Response:
     """Reports what the agent just did, returns what it may do now. Costs one cycle."""
     body = await read_body(request, ObservationRequest)
     idempotency = await idempotency_key(request, instance_id)
-    return json_response(process(meter(request), instance_id, [body], lambda steps: encode_data(steps[-1].view()), idempotency))
+    return _committed(process(meter(request), instance_id, [body], lambda steps: encode_data(steps[-1].view()), idempotency))
+
+
+def _committed(committed: Committed) -> Response:
+    return json_response(committed.body, headers=audit_digest(committed.digest))
 
 
 @app.post(
@@ -66,7 +79,7 @@ async def process_batch(request: Request, instance_id: str) -> Response:
     def render(steps: list[Step]) -> bytes:
         return encode_data(_batch(steps, body.include_intermediate))
 
-    return json_response(process(meter(request), instance_id, body.observations, render, idempotency))
+    return _committed(process(meter(request), instance_id, body.observations, render, idempotency))
 
 
 def _batch(steps: Sequence[Step], intermediate: bool) -> dict[str, Any]:
@@ -134,7 +147,7 @@ async def reset(request: Request, instance_id: str) -> Response:
         current = {name: view[name] for name in ("cycle", "energy_level", "stress_state")}
         return encode_data({"id": instance_id, "reset_to": mode} | current)
 
-    return json_response(reset_instance(meter(request), instance_id, mode, render, idempotency))
+    return _committed(reset_instance(meter(request), instance_id, mode, body.note, render, idempotency))
 
 
 @app.get(f"{PATH}/history", **operation("Get the observation history", "HistoryRows", also=(404,)))

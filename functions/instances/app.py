@@ -13,11 +13,21 @@ from identity_service import errors
 from identity_service.app import create_app, lambda_handler
 from identity_service.clock import iso, now
 from identity_service.cycles import load_head
-from identity_service.http import data_response, encode_data, idempotency_key, json_response, meter, page_response, read_body
+from identity_service.http import (
+    audit_digest,
+    data_response,
+    encode_data,
+    idempotency_key,
+    json_response,
+    meter,
+    page_response,
+    read_body,
+)
 from identity_service.openapi import operation
 from identity_service.request_models import Contradiction, InstancePage, InstanceRequest, InstanceUpdateRequest
 from identity_service.responses import instance_detail_response, instance_response, instance_row_response
 from identity_service.store import commits, instances
+from identity_service.store.audit_trail import Actor
 from identity_service.store.commits import Change
 from identity_service.store.instances import Head, LimitReached
 
@@ -39,22 +49,27 @@ async def create(request: Request) -> Response:
     request_meter = meter(request)
     request_meter.count_while(idempotency.check if idempotency else lambda: None)
     principal = request_meter.principal
-    head = instances.new(principal.account_id, body.name, body.description, state, now())
-    response_body = encode_data(instance_response(head))
+    new = instances.new(principal.account_id, body.name, body.description, state, now(), Actor(principal.key_id))
+    response_body = encode_data(instance_response(new.head))
     try:
-        instances.create(head, state, principal.instances, idempotency, response_body, 201)
+        instances.create(new, principal.instances, idempotency, response_body, 201)
     except LimitReached:
         raise errors.instance_limit_reached(principal.instances or 0) from None
-    return json_response(response_body, 201)
+    return json_response(response_body, 201, audit_digest(new.head.digest))
 
 
 @app.get("/v1/instances", **operation("List instances", "InstanceRows"))
 async def list_all(request: Request, page: Annotated[InstancePage, Query()]) -> Response:
-    """The account's instances, newest first by default."""
+    """The account's instances, newest first by default; for a key that is bound to instances those, by id."""
     request_meter = meter(request)
-    account_id = request_meter.principal.account_id
+    principal = request_meter.principal
+    account_id = principal.account_id
     down, offset, limit = page.order == "desc", page.offset, page.limit
-    if page.name:
+    if principal.bound_to:
+        rows, total = request_meter.count_while(
+            lambda: instances.among(account_id, principal.bound_to, page.name, descending=down, offset=offset, limit=limit)
+        )
+    elif page.name:
         rows, total = request_meter.count_while(
             lambda: instances.named(account_id, page.name, descending=down, offset=offset, limit=limit)
         )

@@ -9,7 +9,7 @@ from typing import Annotated
 from fastapi import Query, Request, Response
 
 from identity_service.app import create_app, lambda_handler
-from identity_service.http import data_response, idempotency_key, json_response, meter, read_body
+from identity_service.http import audit_digest, data_response, idempotency_key, json_response, meter, read_body
 from identity_service.openapi import operation
 from identity_service.request_models import QuestionsQuery, TestRequest
 from identity_service.testing import questions_response, submit_test
@@ -30,7 +30,8 @@ async def questions(request: Request, query: Annotated[QuestionsQuery, Query()])
 async def submit(request: Request) -> Response:
     """Scores the answers and restarts the instance with the resulting profile."""
     body = await read_body(request, TestRequest)
-    return json_response(submit_test(meter(request), body, await idempotency_key(request, body.instance_id or None)))
+    done = submit_test(meter(request), body, await idempotency_key(request, body.instance_id or None))
+    return json_response(done.body, headers=audit_digest(done.digest))
 
 
 handler = lambda_handler(app)

@@ -13,6 +13,10 @@ from tests.conftest import EVENTS, lambda_event
 ENDPOINTS = sorted(path.stem for path in EVENTS.glob("*.json") if path.stem not in ("authorizer", "purge"))
 
 
+def event_of(name):
+    return json.loads((EVENTS / f"{name}.json").read_text())
+
+
 def call(name, event):
     handler = import_module(f"functions.{name.split('_')[0]}.app").handler
     response = handler(event, None)
@@ -38,8 +42,21 @@ def test_each_event_gets_a_valid_response(name, pro):
     assert ("x-ratelimit-remaining" in headers) is (name != "health")
 
 
+@pytest.mark.parametrize("name", [name for name in ENDPOINTS if event_of(name)["httpMethod"] == "GET"])
+def test_head_answers_as_get_does_without_the_body(name, pro, stopped_clock):
+    event = lambda_event(name, pro.account_id, instance_id=pro.new_instance())
+    handler = import_module(f"functions.{name.split('_')[0]}.app").handler
+    get, head = handler(event, None), handler(event | {"httpMethod": "HEAD"}, None)
+    assert (head["statusCode"], head["body"]) == (200, "")
+    assert int(head["headers"]["content-length"]) == len(get["body"].encode())
+    counted = "x-ratelimit-remaining"
+    if counted in get["headers"]:
+        assert int(head["headers"].pop(counted)) == int(get["headers"].pop(counted)) - 1
+    assert head["headers"] == get["headers"]
+
+
 def test_there_is_an_event_for_each_endpoint():
-    events = [json.loads((EVENTS / f"{name}.json").read_text()) for name in ENDPOINTS]
+    events = [event_of(name) for name in ENDPOINTS]
     covered = {(event["httpMethod"], event["resource"]) for event in events}
     routes = set()
     for group in {route.function for route in template.routes()}:
@@ -76,9 +93,21 @@ def test_authorizer_returns_a_policy_for_the_whole_stage(pro):
     assert response["principalId"] == response["context"]["account_id"] == pro.account_id
     assert response["context"] | {"account_id": "", "key_id": ""} == {
         "account_id": "", "key_id": "", "plan": "pro", "per_minute": "300", "per_month": "500000",
+        "scope": "operator", "bound_to": "",
     }  # fmt: skip
     assert response["policyDocument"]["Statement"][0]["Resource"].endswith(":a1b2c3d4e5/dev/*")
     assert response["usageIdentifierKey"].isalnum()
+
+
+@pytest.mark.parametrize(("scheme", "accepted"), [("bearer", True), ("BEARER", True), ("Basic", False), ("bearers", False)])
+def test_authorizer_ignores_the_case_of_the_scheme(pro, scheme, accepted):
+    event = json.loads((EVENTS / "authorizer.json").read_text()) | {"authorizationToken": f"{scheme} {pro.key}"}
+    handler = import_module("functions.authorizer.app").handler
+    if accepted:
+        assert handler(event, None)["principalId"] == pro.account_id
+    else:
+        with pytest.raises(Exception, match=r"^Unauthorized$"):
+            handler(event, None)
 
 
 @pytest.mark.parametrize("key", ["", "idos_sk_", "x", new_key()])

@@ -155,6 +155,10 @@ def _over_http(base: str) -> None:
         ):
             response = client.request(verb, path, json=body)
             _check(f"{verb} {path}", response.status_code, 200, "data" in response.json())
+        head = client.head(at)
+        _check(f"HEAD {at}", head.status_code, 200, head.content == b"")
+        lower = httpx.get(f"{base}/personas", headers={"Authorization": f"bearer {key}"}, timeout=120)
+        _check("a lower-case bearer", lower.status_code, 200)
         cycles = client.get(at).json()["data"]["cycle_count"]
         _check("4 observations count as 4 cycles", cycles, 4)
         _check(f"DELETE {at}", client.delete(at).status_code, 200)
@@ -190,10 +194,11 @@ def _events(options: list[str], folder: Path) -> None:
     from identity_engine import birth
     from identity_service.clock import now
     from identity_service.store import instances
+    from identity_service.store.audit_trail import Actor
 
-    head = instances.new(account, "Aria", "", birth(), now())
-    instances.create(head, birth(), limit=None)
-    instance = head.id
+    new = instances.new(account, "Aria", "", birth(), now(), Actor("e2e"))
+    instances.create(new, limit=None)
+    instance = new.head.id
     functions = {
         resource["Properties"]["CodeUri"].split("/")[1]: name
         for name, resource in template.load()["Resources"].items()

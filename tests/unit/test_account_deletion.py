@@ -185,7 +185,10 @@ def test_instance_that_is_created_at_the_last_moment_is_not_left_behind(run, pro
 
     monkeypatch.setattr(account_deletion, "_remove_own_items", remove_then_create)
     code, _, err = run("accounts", "delete", pro.account_id, "--yes")
-    assert (code, err.splitlines()[-1]) == (1, "identity-os: the account was changed meanwhile: run the command again")
+    assert (code, err.splitlines()[-1]) == (
+        1,
+        "identity-os: something else changed the same data at the same time: run the command again",
+    )
     monkeypatch.setattr(account_deletion, "_remove_own_items", remove)
     assert run("accounts", "delete", pro.account_id, "--yes")[0] == 0
     assert everything() == []

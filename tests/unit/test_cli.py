@@ -83,6 +83,12 @@ def test_unknown_instance_of_a_known_account(capsys):
         assert run(capsys, *words) == (1, "", "identity-os: the account has no instance inst_x")
 
 
+def test_export_to_a_folder_that_does_not_exist(capsys, pro, tmp_path):
+    path = str(tmp_path / "missing" / "trail.jsonl")
+    code, out, err = run(capsys, "export", pro.account_id, pro.new_instance(), "--to", path)
+    assert (code, out, err) == (1, "", f"identity-os: {path}: No such file or directory")
+
+
 @pytest.mark.parametrize("bad", ["", "  ", "a\nb", "\x1b[31mred", "a\tb", "a\u2028b", "a\u202eb", "\udcff", "x" * 101])
 @pytest.mark.parametrize("words", [("accounts", "create"), ("keys", "create", "acct_x", "--name")], ids=["account", "key"])
 def test_name_that_cannot_stand_in_a_list_is_refused_in_one_line(capsys, words, bad):

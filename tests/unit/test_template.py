@@ -217,6 +217,13 @@ def test_usage_plans_match_the_plans():
         assert template.load()["Outputs"][f"UsagePlan{name.capitalize()}"]["Value"] == {"Ref": f"{name.capitalize()}Plan"}
 
 
+def test_every_path_takes_every_method():
+    """The functions answer HEAD and 405 themselves; a path with methods of its own would not reach them."""
+    for function in of_type("AWS::Serverless::Function").values():
+        for event in function["Properties"].get("Events", {}).values():
+            assert event["Properties"].get("Method", "ANY") == "ANY"
+
+
 def test_usage_plans_apply_to_every_method_except_health():
     assert API["ApiKeySourceType"] == "AUTHORIZER"
     assert API["Auth"]["ApiKeyRequired"] is True

@@ -12,11 +12,10 @@ from identity_engine import canonical
 from identity_service import errors
 from identity_service.clock import now
 from identity_service.limits import Meter
-from identity_service.principal import principal_of
 from identity_service.store.accounts import account_key
 from identity_service.store.idempotency import IdempotencyRecord
 from identity_service.store.instances import partition
-from identity_service.validation_errors import validation_problems
+from identity_service.validation_errors import drop_nulls, validation_problems
 
 #: Largest request body in bytes: enough for a batch of 100 observations with contexts of the largest size.
 BODY_LIMIT = 1_048_576
@@ -31,13 +30,9 @@ BatchModel = TypeVar("BatchModel", bound=BaseModel)
 
 def meter(request: Request) -> Meter:
     """The request's meter. ApiError 401 when the event has no principal."""
-    state = request.scope[SCOPE]
-    if state.get("meter") is None:
-        principal = principal_of(request.scope.get("aws.event", {}))
-        if principal is None:
-            raise errors.unauthorized()
-        state["meter"] = Meter(principal)
-    current: Meter = state["meter"]
+    current: Meter | None = request.scope[SCOPE]["meter"]
+    if current is None:
+        raise errors.unauthorized()
     return current
 
 
@@ -46,23 +41,36 @@ async def read_body(request: Request, model: type[Model]) -> Model: ...
 @overload
 async def read_body(request: Request, model: type[Model], batch_model: type[BatchModel]) -> Model | BatchModel: ...
 async def read_body(request: Request, model: type[Model], batch_model: type[BatchModel] | None = None) -> Model | BatchModel:
-    """The JSON body as a `model`, or as a `batch_model` when it has `observations`. ApiError 400, 413 or 415 if invalid."""
+    """The JSON body as a `model`, or as a `batch_model` when it has `observations`. ApiError 400, 413 or 415 if invalid.
+
+    A field that is null counts as absent, and an empty body as `{}` where no field is required.
+    """
+    body = await request.body()
+    if not body and not any(field.is_required() for field in model.model_fields.values()):
+        return model.model_validate({})
     media_type = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
     if media_type != "application/json" and not media_type.endswith("+json"):
         raise errors.unsupported_media_type()
-    body = await request.body()
     if len(body) > BODY_LIMIT:
         raise errors.payload_too_large(BODY_LIMIT)
     try:
         document = from_json(body, allow_inf_nan=False)
     except ValueError as error:
         raise errors.invalid("body", "malformed_json", f"the body is not JSON: {error}") from None
+    if batch_model is not None and isinstance(document, dict) and "observations" in document:
+        return _validated(batch_model, document)
+    return _validated(model, document)
+
+
+def _validated(model: type[Model], document: Any) -> Model:
     try:
-        if batch_model is not None and isinstance(document, dict) and "observations" in document:
-            return batch_model.model_validate(document)
         return model.model_validate(document)
     except ValidationError as error:
-        raise errors.invalid_all(validation_problems(error.errors(include_url=False))) from None
+        problems = error.errors(include_url=False)
+    # Nulls are looked for only where validation failed, so that other requests pay nothing for it.
+    if drop_nulls(document, problems):
+        return _validated(model, document)
+    raise errors.invalid_all(validation_problems(problems))
 
 
 async def idempotency_key(request: Request, instance_id: str | None = None) -> IdempotencyRecord | None:
@@ -80,8 +88,13 @@ async def idempotency_key(request: Request, instance_id: str | None = None) -> I
         )
     account_id = meter(request).principal.account_id
     pk = account_key(account_id)["PK"] if instance_id is None else partition(account_id, instance_id)
-    body = canonical(from_json(await request.body()))
+    body = canonical(from_json(await request.body() or b"{}"))
     return IdempotencyRecord(pk, key, sha256(f"{request.scope['path']}\n{body}".encode()).hexdigest(), now())
+
+
+def audit_digest(digest: str | None) -> dict[str, str]:
+    """The header that gives a caller the digest of the audit record, to keep as an anchor."""
+    return {"X-Audit-Digest": digest} if digest else {}
 
 
 def encode_data(data: Any) -> bytes:

@@ -38,10 +38,7 @@ def operation(
         str(status): {"description": HTTPStatus(status).phrase, "content": _json(f"#/components/schemas/{response}")}
     }
     for code in sorted(errors):
-        responses[str(code)] = {
-            "description": _CONTENT_TOO_LARGE if code == 413 else HTTPStatus(code).phrase,
-            "content": _json("#/components/schemas/ErrorResponse"),
-        }
+        responses[str(code)] = error_of(code)
     if idempotent:
         responses[str(status)]["headers"] = {"Idempotent-Replayed": _REPLAYED}
     extra: dict[str, Any] = {"responses": responses, "security": [] if public else [{"ApiKey": []}]}
@@ -51,6 +48,14 @@ def operation(
     if idempotent:
         extra["parameters"] = [_KEY]
     return {"summary": summary, "status_code": status, "openapi_extra": extra}
+
+
+def error_of(status: int) -> dict[str, Any]:
+    """The documentation of an error response."""
+    return {
+        "description": _CONTENT_TOO_LARGE if status == 413 else HTTPStatus(status).phrase,
+        "content": _json("#/components/schemas/ErrorResponse"),
+    }
 
 
 def _json(*references: str) -> dict[str, Any]:

@@ -229,9 +229,10 @@ class InstanceUpdateRequest(Request):
 
 
 class ResetRequest(Request):
-    """The state to reset to. `lastSnapshot` is an alias of last_stable."""
+    """The state to reset to, and why. `lastSnapshot` is an alias of last_stable."""
 
     mode: _one_of((*RESETS, "lastSnapshot"))  # type: ignore[valid-type]
+    note: Annotated[str, Field(max_length=500, description="Why, in a person's words. It is kept in the audit trail.")] = ""
 
 
 class GoalRequest(Request):

@@ -355,6 +355,11 @@ class AuditRow(Shape):
     engine_version: str
     previous: Annotated[str, Field(description="Digest of the previous record; empty for the first record.")]
     digest: str
+    format: Annotated[Literal[2] | None, Field(description="2: the digest covers actor and note. Older records have none.")] = (
+        None
+    )
+    actor: Annotated[str | None, Field(description='Who caused it: id of a key or of a user, or "command-line".')] = None
+    note: Annotated[str | None, Field(description="Why, in a person's words, where a person gave a reason.")] = None
     observations: list[AuditObservation]
     snapshot: Annotated[SnapshotModel | None, Field(description="The snapshot after the observations.")] = None
     state: Annotated[dict[str, Any] | None, Field(description="The engine's state, for records without observations.")] = None
@@ -364,7 +369,7 @@ class MismatchModel(Shape):
     """The first wrong record."""
 
     record: int
-    reason: Literal["out_of_place", "chain", "digest", "malformed", "replay", "engine_version", "head"]
+    reason: Literal["out_of_place", "chain", "digest", "malformed", "replay", "engine_version", "head", "anchor"]
     message: str
 
 

@@ -1,6 +1,7 @@
-"""Translates pydantic's validation errors into the API's problems: field, reason, message."""
+"""What a failed validation means: the API's problems (field, reason, message), or nulls that count as absent."""
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 from identity_service.errors import Problem
@@ -19,6 +20,24 @@ _OUT_OF_RANGE: Final = ("greater_than", "less_than", "too_short", "finite_number
 def validation_problems(validation_errors: Iterable[Mapping[str, Any]]) -> list[Problem]:
     """One problem for each validation error, in pydantic's order."""
     return [_problem(error) for error in validation_errors]
+
+
+def drop_nulls(document: Any, validation_errors: Iterable[Mapping[str, Any]]) -> bool:
+    """Remove each known field that was refused for being null. Whether there was one. Items of lists stay."""
+    dropped = False
+    for error in validation_errors:
+        if error["input"] is not None or error["type"] == "extra_forbidden" or not error["loc"]:
+            continue
+        *parents, name = error["loc"]
+        owner = document
+        # The location in a union names a branch, which is no place in the document.
+        with suppress(LookupError, TypeError):
+            for part in parents:
+                owner = owner[part]
+            if isinstance(owner, dict):
+                del owner[name]
+                dropped = True
+    return dropped
 
 
 def _problem(error: Mapping[str, Any]) -> Problem:

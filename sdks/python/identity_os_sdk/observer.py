@@ -36,8 +36,8 @@ _TABLE: Any = json.loads(files("identity_os_sdk").joinpath("observer.json").read
 RULES: Mapping[str, Rule] = {
     row["name"]: Rule(row["name"], row["event"], Mode(row["mode"]), row["strength"]) for row in _TABLE["rules"]
 }
-#: What each further failure in a row adds, and how far it goes.
-_ROW, _MOST = _TABLE["each_further_failure"], _TABLE["strongest_failure"]
+#: No failure is reported stronger than this.
+_MOST = _TABLE["strongest_failure"]
 #: No success is stronger than this from stress MED on: an agent that works on must not look like one that rages.
 _UNDER_STRESS = _TABLE["strongest_success_under_stress"]
 
@@ -126,9 +126,7 @@ def printed(value: Any) -> str:
         return f"<{type(value).__name__}>"
 
 
-def observe(
-    memory: Memory, event: Event, stressed: bool = False, rules: Mapping[str, Rule] = RULES
-) -> tuple[Memory, Report]:
+def observe(memory: Memory, event: Event, stressed: bool = False, rules: Mapping[str, Rule] = RULES) -> tuple[Memory, Report]:
     """The memory after the event, and what to report of it. `stressed`: the contract's stress is MED or above."""
     if event.kind != "call":
         rule = rules[event.kind]
@@ -137,7 +135,7 @@ def observe(
     before = known or ToolMemory()
     if event.error is not None:
         rule = rules["passing" if _PASSING.search(f"{event.error_class} {event.error}") else "failed"]
-        strength = rule.strength + _ROW * before.failures
+        strength = rule.strength + rules["further"].strength * before.failures
         if before.failures and before.arguments == event.arguments:
             strength += rules["again"].strength
         after = replace(before, arguments=event.arguments, result="", failures=before.failures + 1, same=0)

@@ -230,7 +230,7 @@ def test_a_guard_over_the_server(client):
     assert guard.before_tool("get_order", {"order": 7}, "c4").allowed
     rows = client.engine.get_history(guard.instance_id).data
     assert [(row.mode_target, row.signal_strength) for row in rows] == [
-        ("IDENTITY", 0.2), ("STRESS_RESPONSE", 0.9), ("STRESS_RESPONSE", 0.75), ("STRESS_RESPONSE", 0.45),
+        ("IDENTITY", 0.2), ("STRESS_RESPONSE", 0.8), ("STRESS_RESPONSE", 0.7), ("STRESS_RESPONSE", 0.45),
     ]  # fmt: skip
     assert "7" not in str(rows[1].context.get("arguments", ""))
     with guard.task("another"):

@@ -13,7 +13,7 @@ PAGE = Path(__file__).resolve().parents[3] / "docs" / "guard.md"
 def rules_table():
     rows = ["| event | mode | strength |", "|---|---|---|"]
     for rule in RULES.values():
-        strength = f"{'+' if rule.name == 'again' else ''}{rule.strength}"
+        strength = f"{'+' if rule.name in ('further', 'again') else ''}{rule.strength}"
         rows.append(f"| {rule.event} | {rule.mode.value} | {strength} |")
     return "\n".join(rows)
 

@@ -2,11 +2,12 @@
 
 ACCOUNT#a / ACCOUNT   plan, name, instance_count, created_at, and where an account has them: custom limits, suspended_at, and
                       deleted_at from the beginning of its deletion (`account_deletion`) to its end
-ACCOUNT#a / KEY#k     the listing of a key: name, last four characters, created, revoked
-KEY#sha256 / KEY      the authorizer's lookup: account and key id, last used
+ACCOUNT#a / KEY#k     the listing of a key: name, last four characters, scope, instances it is bound to, created, revoked
+KEY#sha256 / KEY      the authorizer's lookup: account and key id, scope, bound instances, last used
 """
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -14,6 +15,7 @@ from identity_service.clock import iso, now
 from identity_service.keys import key_hash, new_key, well_formed
 from identity_service.plans import PLANS
 from identity_service.principal import Principal
+from identity_service.scopes import OPERATOR
 from identity_service.store import dynamodb
 from identity_service.store.dynamodb import Item
 
@@ -128,11 +130,15 @@ def _change(account_id: str, expression: str, values: dict[str, str] | None, con
         raise (BeingDeleted if conflict.items[0] else UnknownAccount)(account_id) from None
 
 
-def create_key(account_id: str, name: str) -> NewKey:
-    """Create a key for an account. An account may have several valid keys. BeingDeleted when its deletion has begun."""
+def create_key(account_id: str, name: str, scope: str = OPERATOR, bound_to: Sequence[str] = ()) -> NewKey:
+    """Create a key for an account, which may have several. BeingDeleted when its deletion has begun.
+
+    `bound_to`: the only instances that the key is for; empty: all.
+    """
     get_account(account_id)
     secret, key_id = new_key(), f"key_{secrets.token_hex(8)}"
     digest = key_hash(secret)
+    rights = {"scope": scope, "bound_to": ",".join(bound_to) or None}
     listing = {
         "PK": f"ACCOUNT#{account_id}",
         "SK": f"KEY#{key_id}",
@@ -141,14 +147,17 @@ def create_key(account_id: str, name: str) -> NewKey:
         "name": name,
         "last_four": secret[-4:],
         "created_at": iso(now()),
+        **rights,
     }
-    lookup = {"PK": f"KEY#{digest}", "SK": "KEY", "account_id": account_id, "key_id": key_id}
+    lookup = {"PK": f"KEY#{digest}", "SK": "KEY", "account_id": account_id, "key_id": key_id} | rights
     puts = [dynamodb.put(item, "attribute_not_exists(PK)") for item in (listing, lookup)]
     lives = dynamodb.check(account_key(account_id), "attribute_exists(PK) AND attribute_not_exists(deleted_at)")
     try:
         dynamodb.write_all([*puts, lives])
     except dynamodb.Conflict:
-        raise BeingDeleted(account_id) from None
+        if "deleted_at" in get_account(account_id):
+            raise BeingDeleted(account_id) from None
+        raise
     return NewKey(key_id, secret)
 
 
@@ -159,6 +168,7 @@ def list_keys(account_id: str) -> list[Item]:
     for item in dynamodb.query("PK = :pk AND begins_with(SK, :sk)", {":pk": f"ACCOUNT#{account_id}", ":sk": "KEY#"}):
         lookup = dynamodb.get({"PK": f"KEY#{item['hash']}", "SK": "KEY"}) or {}
         fields = {name: item.get(name) for name in ("id", "name", "last_four", "created_at", "revoked_at")}
+        fields |= {"scope": item.get("scope", OPERATOR), "bound_to": item.get("bound_to")}
         keys.append(fields | {"last_used_at": lookup.get("last_used_at")})
     return keys
 
@@ -198,4 +208,7 @@ def authenticate(key: str) -> Principal | None:
         item["key_id"],
         account.get("per_minute", plan.per_minute),
         account.get("per_month", plan.per_month),
+        # Keys that are older than scopes may do everything.
+        item.get("scope", OPERATOR),
+        tuple(item["bound_to"].split(",")) if "bound_to" in item else (),
     )

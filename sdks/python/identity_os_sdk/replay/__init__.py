@@ -3,7 +3,20 @@
 `runs` is what a recorded run is, `readers` make it from files, `play` puts it through guard and engine.
 """
 
-from identity_os_sdk.replay.play import Played, Refusal, Settings, Turn, play
+from identity_os_sdk.replay.play import Played, Refusal, ReplayError, Settings, Turn, play
 from identity_os_sdk.replay.runs import Called, Problem, Returned, Run, Said, Step
 
-__all__ = ["Called", "Played", "Problem", "Refusal", "Returned", "Run", "Said", "Settings", "Step", "Turn", "play"]
+__all__ = [
+    "Called",
+    "Played",
+    "Problem",
+    "Refusal",
+    "ReplayError",
+    "Returned",
+    "Run",
+    "Said",
+    "Settings",
+    "Step",
+    "Turn",
+    "play",
+]

@@ -1,20 +1,30 @@
-"""Puts recorded runs through observer, guard and engine, offline: nothing is held, everything that would have been is noted.
+"""Puts recorded runs through observer, guard and engine, offline.
 
-The guard is the one that guards a live agent, in observe mode over a LocalEngine in memory. So a call that it would have denied
-goes on as it was recorded, and the agent's later steps are those of an agent that was never held.
+The guard is the one that guards a live agent, enforcing over a LocalEngine in memory. A call that it refuses is not made, so
+what was recorded of its end is not reported. The agent's later steps are those of an agent that was never held; a held one
+might have done otherwise.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from identity_os_sdk import models as m
+from identity_os_sdk.errors import IdentityOSError
 from identity_os_sdk.guard import Guard, TaskPolicy
 from identity_os_sdk.local import LocalEngine
-from identity_os_sdk.models import RISKY_ACTIONS, Action, ActionName
+from identity_os_sdk.models import Action, ActionName
 from identity_os_sdk.replay.runs import Called, Returned, Run, Said
 from identity_os_sdk.tools import ToolPolicy
+
+
+class ReplayError(IdentityOSError):
+    """A run could not be played."""
+
+
+#: What changes something. To explore is held at the same stress, but what it held can be made up for.
+CHANGING = frozenset({Action.EXECUTE, Action.CHALLENGE, Action.PIVOT})
 
 
 @dataclass(frozen=True)
@@ -37,7 +47,7 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One cycle: what was reported, and the contract after it. `stress` is 0..1, `energy` 0..1, `allowed` counts actions of 12."""
+    """One cycle: what was reported, and the contract after it. `stress` is 0..1, `energy` 0..1, `allowed`: actions, of 12."""
 
     cycle: int
     rule: str
@@ -61,6 +71,7 @@ class Refusal:
     """A call that would have been held. `turn`: how many turns of the run came before it."""
 
     turn: int
+    call_id: str
     tool: str
     action: Action
     kind: Literal["deny", "pause"]
@@ -68,8 +79,8 @@ class Refusal:
 
     @property
     def changing(self) -> bool:
-        """Whether the call is more than a read or a message: it needs one of the risky four."""
-        return self.action in RISKY_ACTIONS
+        """Whether the call changes something, rather than reads, searches or speaks."""
+        return self.action in CHANGING
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +113,9 @@ class Played:
         return count
 
 
-def play(runs: Iterable[Run], settings: Settings = Settings()) -> Iterator[Played]:  # noqa: B008 - frozen
+def play(runs: Iterable[Run], settings: Settings = Settings()) -> Iterator[Played]:
     """Each run, played in order. Runs of one agent share a guard, so give them in the order in which they happened."""
-    with _Recorder() as engine:
+    with closing(_Recorder()) as engine:
         guards: dict[str, _Watched] = {}
         for run in runs:
             if run.agent not in guards:
@@ -157,16 +168,20 @@ class _Watched:
             tools=settings.tools,
             default=settings.default,
             detectors=settings.detectors,
-            mode="observe",
+            mode="enforce",
             rules=settings.rules,
         )
         self._refused: list[Refusal] = []
+        failures: list[str] = []
         self._guard.on("denied", lambda about: self._note("deny", about))
         self._guard.on("paused", lambda about: self._note("pause", about))
+        self._guard.on("unreachable", lambda about: failures.append(about["error"]))
+        self._failures = failures
         self._played = 0
 
     def _note(self, kind: Literal["deny", "pause"], about: Mapping[str, Any]) -> None:
-        refusal = Refusal(len(self._engine.turns), about["tool"], Action(about["action"]), kind, about["reason"])
+        call_id = about["call_id"].partition(":")[2]
+        refusal = Refusal(len(self._engine.turns), call_id, about["tool"], Action(about["action"]), kind, about["reason"])
         self._refused.append(refusal)
 
     def play(self, run: Run) -> Played:
@@ -177,8 +192,11 @@ class _Watched:
         with self._task(run):
             for step in run.steps:
                 self._step(step, names)
+        if self._failures:
+            # A guard never raises; a replay that went on without its engine would show nothing and look calm.
+            raise ReplayError(f"run {run.id}: the engine failed: {self._failures[0]}")
         actions = [self._guard.tool_action(tool).action for tool in names.values()]
-        changing = sum(action in RISKY_ACTIONS for action in actions)
+        changing = sum(action in CHANGING for action in actions)
         return Played(run, tuple(self._engine.turns), tuple(self._refused), len(actions), changing)
 
     @contextmanager

@@ -24,7 +24,7 @@ class Called:
 
 @dataclass(frozen=True, slots=True)
 class Returned:
-    """What a call brought. `error` is None for a call that worked; `rule` names what decided so (the framework's flag, a word)."""
+    """What a call brought. `error` is None for a call that worked; `rule` names what decided so."""
 
     call_id: str
     result: Any = None
