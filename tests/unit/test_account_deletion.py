@@ -8,13 +8,12 @@ import pytest
 
 import cli.account_deletion
 from cli.main import main
-from identity_engine import birth
 from identity_service.clock import now
 from identity_service.store import account_deletion, accounts, instances, usage
 from identity_service.store import dynamodb as store_client
 from local import stream, template
 from tests.conftest import Caller
-from tests.unit.stack import Killed, state
+from tests.unit.stack import Killed, state, stored_instance
 
 
 @pytest.fixture
@@ -51,9 +50,8 @@ def populated(account_id):
     usage.count(account_id, usage.windows(now()), 1, 10, 10)
     store_client.write(store_client.put({"PK": f"ACCOUNT#{account_id}", "SK": "IDEM#1"}))
     for name in ("A", "B"):
-        head = instances.new(account_id, name, "", birth(), now())
-        instances.create(head, head.state, None)
-        store_client.write(store_client.put({"PK": head.partition(), "SK": "OBS#000000000001"}))
+        partition = stored_instance(account_id, name).partition()
+        store_client.write(store_client.put({"PK": partition, "SK": "OBS#000000000001"}))
 
 
 def test_everything_of_the_account_is_removed_and_nothing_of_another(run, edge, slept):
@@ -179,8 +177,7 @@ def test_instance_that_is_created_at_the_last_moment_is_not_left_behind(run, pro
 
     def remove_then_create(account_id):
         removed = remove(account_id)
-        head = instances.new(account_id, "late", "", birth(), now())
-        instances.create(head, head.state, None)
+        stored_instance(account_id, "late")
         return removed
 
     monkeypatch.setattr(account_deletion, "_remove_own_items", remove_then_create)

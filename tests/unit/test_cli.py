@@ -3,11 +3,10 @@
 import pytest
 
 from cli.main import main
-from identity_engine import birth
-from identity_service.clock import now
-from identity_service.store import accounts, instances
+from identity_service.store import accounts
 from identity_service.store import dynamodb as store_client
 from identity_service.store.dynamodb import StoreUnavailable
+from tests.unit.stack import stored_instance
 
 pytestmark = pytest.mark.usefixtures("table")
 
@@ -121,8 +120,7 @@ def test_instances_of_an_account_are_listed_and_cannot_control_the_terminal(caps
 def test_long_list_of_instances_is_complete(capsys, pro):
     names = [f"agent {number}" for number in range(105)]
     for name in names:
-        head = instances.new(pro.account_id, name, "", birth(), now())
-        instances.create(head, head.state, None)
+        stored_instance(pro.account_id, name)
     rows = run(capsys, "instances", "list", pro.account_id)[1].splitlines()[1:]
     assert sorted(row.split("  ")[-1] for row in rows) == sorted(names)
 
