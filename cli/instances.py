@@ -8,6 +8,7 @@ from cli.output import fail, print_table
 from identity_engine import RESETS, canonical, snapshot_view
 from identity_service.cycles import reset_head
 from identity_service.errors import ApiError
+from identity_service.request_models import NOTE_LIMIT
 from identity_service.store import instances, purge
 from identity_service.store.accounts import get_account
 from identity_service.store.audit_trail import Actor
@@ -32,7 +33,7 @@ def add_commands(commands: Commands) -> None:
     )
     instance(decide)
     decide.add_argument("mode", choices=RESETS, help="see above")
-    decide.add_argument("--note", default="", metavar="TEXT", help="why, at most 500 characters: kept in the audit trail")
+    decide.add_argument("--note", default="", metavar="TEXT", help="why, in your words: the audit trail keeps it")
     command(
         commands,
         "purge",
@@ -60,6 +61,8 @@ def _list(options: argparse.Namespace) -> None:
 
 
 def _reset(options: argparse.Namespace) -> int:
+    if len(options.note) > NOTE_LIMIT:
+        return fail(f"--note: at most {NOTE_LIMIT} characters")
     head = find(options.account, options.instance)
     try:
         done = reset_head(

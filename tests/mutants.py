@@ -19,8 +19,9 @@ CHECKOV: Final = (".venv-checkov/bin/checkov", "--config-file", ".checkov.yaml")
 TEMPLATE: Final = (".venv/bin/python", "-m", "pytest", "-p", "no:cacheprovider", "tests/unit/test_template.py")
 HANDLERS: Final = (".venv/bin/python", "-m", "pytest", "-p", "no:cacheprovider", "tests/api/test_lambda_handlers.py", "-k")
 ROUTES: Final = (*HANDLERS, "route")
-OPENAPI: Final = (*HANDLERS, "openapi")
 PYTEST: Final = (".venv/bin/python", "-m", "pytest", "-p", "no:cacheprovider", "-x")
+OPENAPI: Final = (*PYTEST, "tests/api/test_openapi.py")
+CARELESS: Final = (*PYTEST, "tests/api/test_careless_clients.py")
 FAULTS: Final = (*PYTEST, "tests/faults")
 ONCE: Final = (*PYTEST, "tests/api/test_idempotency.py")
 AUDIT: Final = (*PYTEST, "tests/api/test_audit.py")
@@ -99,6 +100,12 @@ MUTANTS: Final = [
     ("an agent without youth", f"{ENGINE}/config.py", "youth_reports: int = 100", "youth_reports: int = 20", NORMAL),
     ("an incident that is ordinary", f"{ENGINE}/activation.py", "if observation.incident:", "if False:", NORMAL),
     ("an outdated OpenAPI document", "docs/openapi.json", "Content Too Large", "Too Large", OPENAPI),
+    ("an example that no longer holds", "local/examples.json", '"D1"', '"D2"', OPENAPI),
+    ("a property without a description", f"{SERVICE}/query_models.py", 'description="Rows to skip."', "", OPENAPI),
+    ("an error code that is not in the document", f"{SERVICE}/errors.py", '409, "conflict"', '409, "collision"', OPENAPI),
+    ("a HEAD with a body", f"{SERVICE}/middleware.py", '"body": b""', '"more_body": False', CARELESS),
+    ("a null that hides an unknown field", f"{SERVICE}/validation_errors.py", "extra_forbidden\" or", "\" or", CARELESS),
+    ("a scheme with a case", "functions/authorizer/app.py", "scheme.lower()", "scheme", CARELESS),
 ]  # fmt: skip
 
 

@@ -8,14 +8,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from samcli.yamlhelper import yaml_parse
-from samtranslator.translator.transform import transform
-
 SAM_TEMPLATE = Path(__file__).resolve().parent.parent / "template.yaml"
 
 
 def translated() -> dict[str, Any]:
     """The CloudFormation template that SAM makes of ours."""
+    from samcli.yamlhelper import yaml_parse
+    from samtranslator.translator.transform import transform
+
     template = yaml_parse(SAM_TEMPLATE.read_text())
     # The translator wants addresses of built code, as a deployment has them.
     for resource in template["Resources"].values():

@@ -24,7 +24,8 @@ from identity_service.http import (
     read_body,
 )
 from identity_service.openapi import operation
-from identity_service.request_models import Contradiction, InstancePage, InstanceRequest, InstanceUpdateRequest
+from identity_service.query_models import InstancePage
+from identity_service.request_models import Contradiction, InstanceRequest, InstanceUpdateRequest
 from identity_service.responses import instance_detail_response, instance_response, instance_row_response
 from identity_service.store import commits, instances
 from identity_service.store.audit_trail import Actor
@@ -36,7 +37,9 @@ app = create_app("Instances")
 
 @app.post(
     "/v1/instances",
-    **operation("Create an instance", "Instance", InstanceRequest, status=201, also=(403, 409), idempotent=True),
+    **operation(
+        "createInstance", "Create an instance", "Instance", InstanceRequest, status=201, also=(403, 409), idempotent=True
+    ),
 )
 async def create(request: Request) -> Response:
     """Creates an agent, neutral unless `initial_config` says otherwise."""
@@ -58,7 +61,7 @@ async def create(request: Request) -> Response:
     return json_response(response_body, 201, audit_digest(new.head.digest))
 
 
-@app.get("/v1/instances", **operation("List instances", "InstanceRows"))
+@app.get("/v1/instances", **operation("listInstances", "List instances", "InstanceRows"))
 async def list_all(request: Request, page: Annotated[InstancePage, Query()]) -> Response:
     """The account's instances, newest first by default; for a key that is bound to instances those, by id."""
     request_meter = meter(request)
@@ -79,13 +82,16 @@ async def list_all(request: Request, page: Annotated[InstancePage, Query()]) -> 
     return page_response([instance_row_response(row) for row in rows], limit=page.limit, offset=page.offset, total=total)
 
 
-@app.get("/v1/instances/{instance_id}", **operation("Get an instance", "InstanceDetail", also=(404,)))
+@app.get("/v1/instances/{instance_id}", **operation("getInstance", "Get an instance", "InstanceDetail", also=(404,)))
 async def get(request: Request, instance_id: str) -> Response:
     """One instance with its current state."""
     return data_response(instance_detail_response(load_head(meter(request), instance_id)))
 
 
-@app.patch("/v1/instances/{instance_id}", **operation("Update an instance", "Instance", InstanceUpdateRequest, also=(404, 409)))
+@app.patch(
+    "/v1/instances/{instance_id}",
+    **operation("updateInstance", "Update an instance", "Instance", InstanceUpdateRequest, also=(404, 409)),
+)
 async def update(request: Request, instance_id: str) -> Response:
     """Changes the name, the description or both."""
     body = await read_body(request, InstanceUpdateRequest)
@@ -104,7 +110,7 @@ async def update(request: Request, instance_id: str) -> Response:
     return data_response(instance_response(updated))
 
 
-@app.delete("/v1/instances/{instance_id}", **operation("Delete an instance", "Deleted", also=(404, 409)))
+@app.delete("/v1/instances/{instance_id}", **operation("deleteInstance", "Delete an instance", "Deleted", also=(404, 409)))
 async def delete(request: Request, instance_id: str) -> Response:
     """Deletes the instance at once for every reader; its remaining data is removed in the background."""
     request_meter = meter(request)

@@ -183,3 +183,41 @@ def test_incomplete_command_lines(words):
     with pytest.raises(SystemExit) as stopped:
         main(list(words))
     assert stopped.value.code == 2
+
+
+def test_keys_have_a_scope_and_may_be_bound(pro, capsys):
+    instance_id = pro.new_instance()
+    code, secret, _ = run(capsys, "keys", "create", pro.account_id, "--scope", "agent", "--instance", instance_id)
+    assert code == 0
+    headers = {"Authorization": f"Bearer {secret.strip()}"}
+    assert pro.get(f"/instances/{instance_id}", headers=headers).headers["X-Key-Scope"] == "agent"
+    assert pro.post(f"/instances/{instance_id}/reset", json={"mode": "initial"}, headers=headers).status_code == 403
+    header, *listed = run(capsys, "keys", "list", pro.account_id)[1].splitlines()
+    assert header.split()[2:4] == ["scope", "bound_to"]
+    assert sorted(line.split()[2:4] for line in listed) == [["agent", instance_id], ["operator", "-"]]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--instance", "{id}"), "add --scope agent or --scope read"),
+        (("--scope", "agent", "--instance", "inst_0"), "no instance inst_0"),
+        (("--scope", "read", *("--instance", "{id}") * 21), "at most 20 instances"),
+    ],
+    ids=["operator", "unknown", "many"],
+)
+def test_a_key_that_cannot_be_bound_is_not_made(pro, capsys, words, said):
+    instance_id = pro.new_instance()
+    code, out, error = run(capsys, "keys", "create", pro.account_id, *(word.format(id=instance_id) for word in words))
+    assert (code, out) == (1, "")
+    assert said in error
+    assert len(accounts.list_keys(pro.account_id)) == 1
+
+
+def test_a_decision_names_the_command_line_and_the_note(pro, capsys):
+    instance_id = pro.new_instance()
+    assert run(capsys, "reset", pro.account_id, instance_id, "rebaseline", "--note", "new job")[0] == 0
+    row = pro.get(f"/instances/{instance_id}/audit").json()["data"][-1]
+    assert (row["actor"], row["note"]) == ("command-line", "new job")
+    code, _, error = run(capsys, "reset", pro.account_id, instance_id, "initial", "--note", "x" * 501)
+    assert (code, error) == (1, "identity-os: --note: at most 500 characters")

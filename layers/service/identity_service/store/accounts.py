@@ -13,6 +13,7 @@ from hashlib import sha256
 
 from identity_service.clock import iso, now
 from identity_service.keys import key_hash, new_key, well_formed
+from identity_service.log import logger
 from identity_service.plans import PLANS
 from identity_service.principal import Principal
 from identity_service.scopes import OPERATOR
@@ -131,9 +132,9 @@ def _change(account_id: str, expression: str, values: dict[str, str] | None, con
 
 
 def create_key(account_id: str, name: str, scope: str = OPERATOR, bound_to: Sequence[str] = ()) -> NewKey:
-    """Create a key for an account, which may have several. BeingDeleted when its deletion has begun.
+    """Create a key for an account, which may have several. `bound_to`: the only instances that it is for; empty: all.
 
-    `bound_to`: the only instances that the key is for; empty: all.
+    BeingDeleted when the account's deletion has begun.
     """
     get_account(account_id)
     secret, key_id = new_key(), f"key_{secrets.token_hex(8)}"
@@ -201,6 +202,9 @@ def authenticate(key: str) -> Principal | None:
         dynamodb.write(used)
     except dynamodb.Conflict:  # the key was deleted since it was read
         return None
+    except (dynamodb.StoreUnavailable, dynamodb.Misconfigured) as error:
+        # A caller is not refused because a note of the call could not be made.
+        logger().warning("last use of a key not noted", key=item["key_id"], reason=str(error))
     plan = PLANS[account["plan"]]
     return Principal(
         account["id"],
