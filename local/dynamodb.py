@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
-from botocore.exceptions import ConnectionClosedError, EndpointConnectionError
+from botocore.exceptions import ClientError, ConnectionClosedError, EndpointConnectionError
 
 from identity_service.settings import settings
 from identity_service.store import dynamodb as store_client
@@ -63,13 +63,20 @@ def create_table(client: Any) -> None:
     properties = template.table()
     names = ("AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode")
     stream = {"StreamEnabled": True, **properties["StreamSpecification"]}
-    try:
+    with suppress(client.exceptions.ResourceInUseException):
         client.create_table(
             TableName=settings().table, StreamSpecification=stream, **{name: properties[name] for name in names}
         )
-        client.update_time_to_live(TableName=settings().table, TimeToLiveSpecification=properties["TimeToLiveSpecification"])
-    except client.exceptions.ResourceInUseException:
-        return
+    # Apart from the table, since an earlier start may have ended between the two. Another server may do it at the same time.
+    status = client.describe_time_to_live(TableName=settings().table)["TimeToLiveDescription"]["TimeToLiveStatus"]
+    if status == "DISABLED":
+        try:
+            client.update_time_to_live(
+                TableName=settings().table, TimeToLiveSpecification=properties["TimeToLiveSpecification"]
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ValidationException":
+                raise
 
 
 def use(endpoint: str) -> None:
@@ -92,10 +99,11 @@ def use(endpoint: str) -> None:
 def _embedded() -> Iterator[None]:
     from moto import mock_aws
 
-    from local.moto_fixes import one_at_a_time, small_transactions, stream_records
+    from local.moto_fixes import keep_only_what_is_stored, one_at_a_time, small_transactions, stream_records
 
     store_client.client.cache_clear()
     with mock_aws(), small_transactions():
+        keep_only_what_is_stored()
         one_at_a_time(store_client.client())
         create_table(store_client.client())
         with purging(stream_records(settings().table)):
