@@ -6,6 +6,7 @@ DYNAMODB                    embedded (default), local, or http://...
 DYNAMODB_HOST               the address for DynamoDB Local to listen on (127.0.0.1)
 IDENTITY_OS_LOCAL           the folder for keys and data (.local)
 IDENTITY_OS_DOCS_ENABLED    true: Swagger UI at /docs, ReDoc at /redoc
+LOG                         1: a line for each request
 """
 
 import asyncio
@@ -25,11 +26,13 @@ from local.folder import InUse, locked
 
 def main() -> int:
     """Serve until interrupted and return the exit code."""
-    host = os.environ.get("HOST", "127.0.0.1")
+    host, log = os.environ.get("HOST", "127.0.0.1"), os.environ.get("LOG", "")
     try:
         port = int(os.environ.get("PORT", "8000"))
     except ValueError:
         return _fail(f"PORT={os.environ['PORT']}: use a number, such as PORT=8001")
+    if log not in ("", "0", "1"):
+        return _fail(f"LOG={log}: use LOG=1 for a line for each request, or leave it out")
     # Handle SIGTERM like Ctrl-C, so that DynamoDB Local is stopped too.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with ExitStack() as stack:
@@ -42,10 +45,10 @@ def main() -> int:
             )
         except OSError as error:
             return _fail(f"the folder {dynamodb.DATA} cannot be used ({error.strerror}): set IDENTITY_OS_LOCAL to another one")
-        return _run(host, port)
+        return _run(host, port, log == "1")
 
 
-def _run(host: str, port: int) -> int:
+def _run(host: str, port: int, log: bool) -> int:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -56,14 +59,15 @@ def _run(host: str, port: int) -> int:
             )
     try:
         with suppress(KeyboardInterrupt), dynamodb.running(os.environ.get("DYNAMODB", "embedded")):
-            _serve(host, port)
+            _serve(host, port, log)
     except (dynamodb.Unusable, UnreadableKeys) as error:
         return _fail(str(error))
     print("\nstopped")
     return 0
 
 
-def _serve(host: str, port: int) -> None:
+def _serve(host: str, port: int, log: bool) -> None:
+    from local.access_log import logged
     from local.docs import docs_app
     from local.edge import Edge
 
@@ -72,7 +76,7 @@ def _serve(host: str, port: int) -> None:
     _welcome(port, keys)
     server = uvicorn.Server(
         uvicorn.Config(
-            edge,
+            logged(edge) if log else edge,
             host,
             port,
             log_level="warning",

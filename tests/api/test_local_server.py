@@ -4,6 +4,7 @@ import json
 import re
 import signal
 import socket
+import struct
 import subprocess
 
 import httpx
@@ -80,6 +81,7 @@ def test_server_stops_cleanly(how, tmp_path):
     ("environment", "says"),
     [
         ({"PORT": "taken"}, "PORT=taken: use a number"),
+        ({"LOG": "loud"}, "LOG=loud: use LOG=1"),
         ({"DYNAMODB": "postgres"}, "DYNAMODB=postgres: use embedded, local or"),
         ({"DYNAMODB": "http://127.0.0.1:9"}, "no DynamoDB answers at http://127.0.0.1:9"),
         ({"IDENTITY_OS_LOCAL": "/dev/null/folder"}, "the folder /dev/null/folder cannot be used"),
@@ -97,3 +99,51 @@ def test_port_in_use_prints_one_line(tmp_path):
         line = refused(start(PORT=port, IDENTITY_OS_LOCAL=tmp_path))
     assert f"port {port} is not free" in line
     assert f"PORT={port + 1} make run" in line
+
+
+def incomplete(base, body):
+    """A connection that has sent a request for an instance, but not all of its body."""
+    connection = socket.create_connection(("127.0.0.1", int(base.rpartition(":")[2])))
+    connection.sendall(b"POST /v1/test/submit HTTP/1.1\r\nHost: localhost\r\n" + body)
+    return connection
+
+
+def test_clients_that_disconnect_in_mid_body_print_nothing(tmp_path):
+    port = free_port(0)
+    process = start(PORT=port, IDENTITY_OS_LOCAL=tmp_path)
+    base, screen = answering(process, port)
+    authorization = b"Authorization: Bearer " + re.search(r"idos_sk_\w+", screen).group().encode()
+    for body in (b"Content-Length: 1000\r\n\r\n{", b'Transfer-Encoding: chunked\r\n\r\n5\r\n{"a":\r\n'):
+        for reset in (False, True):
+            connection = incomplete(base, authorization + b"\r\n" + body)
+            # The server has read the head and waits for the rest when it answers another client.
+            assert httpx.get(f"{base}/v1/health").status_code == 200
+            if reset:
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            connection.close()
+            assert httpx.get(f"{base}/v1/health").status_code == 200
+    assert stops(process) == []
+
+
+def test_log_has_a_line_for_each_request(tmp_path):
+    port = free_port(0)
+    process = start(PORT=port, IDENTITY_OS_LOCAL=tmp_path, LOG="1", IDENTITY_OS_DOCS_ENABLED="true")
+    base, screen = answering(process, port)
+    authorized = {"Authorization": f"Bearer {re.search(r'idos_sk_[0-9A-Za-z]+', screen).group()}"}
+    created = httpx.post(f"{base}/v1/instances", json={"name": "Aria"}, headers=authorized)
+    refusal = httpx.get(f"{base}/v1/instances?limit=1")
+    httpx.get(f"{base}/v1/a%0AGET%20/v1/b")
+    httpx.get(f"{base}/openapi.json")
+    incomplete(base, f"Authorization: {authorized['Authorization']}\r\nContent-Length: 9\r\n\r\n{{".encode()).close()
+    httpx.get(f"{base}/v1/health")
+    lines = [line for line in stops(process) if "/v1/health" not in line]
+    found = [re.fullmatch(r"(\S+ \S+ \S+) \d+ ms (\S+)", line).groups() for line in lines]
+    assert found[:2] == [
+        ("POST /v1/instances 201", created.headers["X-Request-Id"]),
+        ("GET /v1/instances 401", refusal.headers["X-Request-Id"]),
+    ]
+    assert [line for line, _ in found[2:]] == [
+        "GET /v1/a%0AGET%20/v1/b 404",
+        "GET /openapi.json 200",
+        "POST /v1/test/submit -",
+    ]
