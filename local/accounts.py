@@ -14,20 +14,21 @@ class UnreadableKeys(Exception):
 
 
 def ready_keys(path: Path) -> dict[str, str]:
-    """Keys by plan: those of the file, new ones for plans without one or with a revoked one. Writes all of them to the file.
+    """Keys by plan: those of the file, new ones for plans without a valid one. Writes all of them to the file.
 
-    A key of the file that the table does not know is added to it: an embedded table is empty at each start, and who has pasted
-    a key somewhere goes on using it.
+    A table without accounts gets the keys of the file: an embedded one is empty at each start, and who has pasted a key somewhere
+    goes on using it. In a table with accounts, a key that is missing was deleted, and stays so.
     """
     stored = _read(path)
+    empty = next(dynamodb.query("PK = :pk", {":pk": "ACCOUNTS"}, Limit=1), None) is None
     keys = {}
     for plan in PLANS:
         key = stored.get(plan)
         item = dynamodb.get(_lookup(key)) if key else None
-        if key is None or (item is not None and "revoked_at" in item):
-            key = _create(plan)
-        elif item is None:
+        if key and item is None and empty:
             _replace_secret(_create(plan), key)
+        elif key is None or item is None or "revoked_at" in item:
+            key = _create(plan)
         keys[plan] = key
     _write(path, keys)
     return keys

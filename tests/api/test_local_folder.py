@@ -6,7 +6,7 @@ import os
 import httpx
 import pytest
 
-from identity_service.keys import new_key
+from identity_service.keys import key_hash, new_key
 from identity_service.plans import PLANS
 from identity_service.store import accounts, dynamodb
 from local.accounts import UnreadableKeys, ready_keys
@@ -83,3 +83,13 @@ def test_key_that_an_empty_table_does_not_know_is_added_with_its_listing(tmp_pat
     assert len(lookups) == len(PLANS)
     accounts.revoke_key(principal.account_id, principal.key_id)
     assert accounts.authenticate(key) is None
+
+
+def test_key_that_was_deleted_from_a_table_with_accounts_does_not_come_back(tmp_path, table):
+    path = tmp_path / "keys.json"
+    first = ready_keys(path)
+    dynamodb.write(dynamodb.delete({"PK": f"KEY#{key_hash(first['pro'])}", "SK": "KEY"}))
+    second = ready_keys(path)
+    assert {plan for plan in first if first[plan] != second[plan]} == {"pro"}
+    assert accounts.authenticate(first["pro"]) is None
+    assert accounts.authenticate(second["pro"]).plan == "pro"
