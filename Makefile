@@ -45,7 +45,7 @@ $(VENV)/.ready: pyproject.toml
 	  || { echo "installation failed: check the network, then run: rm -rf .venv-checkov, and make again" >&2; exit 1; }
 	@touch $@
 
-run: .venv/.ready ## serve http://localhost:8000/v1 (PORT, DYNAMODB=embedded|local|http://..., IDENTITY_OS_DOCS_ENABLED=true)
+run: .venv/.ready ## serve http://localhost:8000/v1 (PORT, DYNAMODB=embedded|local|http://..., IDENTITY_OS_DOCS_ENABLED=true, LOG=1)
 	@exec $(BIN)/python -m local
 
 demo: .venv/.ready ## play a short scenario against the running API
