@@ -196,7 +196,9 @@ class Guard(_Shared):
         if not (getattr(client, "is_local", False) or hasattr(client, "instances")):
             raise ConfigurationError("Guard.open takes an IdentityOS (not its engine), or a LocalEngine")
         if getattr(client, "is_local", False):
-            return cls(client, client.open(name, config), tools, **options)
+            local = cls(client, client.open(name, config), tools, **options)
+            local._birth = lambda task: str(client.born_like(task, config))
+            return local
         guard = cls(client.engine, client.instances.open(name, config).id, tools, **options)
         guard._birth = lambda task: str(client.instances.create(f"{name}: {task}"[:100], initial_config=config or None).id)
         return guard

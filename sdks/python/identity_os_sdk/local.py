@@ -99,11 +99,11 @@ class LocalEngine:
             self._birth(instance_id, {"profile": self._profile, **(config or {})}, name)
             return instance_id
 
-    def born_like(self, _task: str) -> str:
-        """Id of a new agent for a task, with this engine's profile."""
+    def born_like(self, _task: str, config: Mapping[str, Any] | None = None) -> str:
+        """Id of a new agent for a task, born with `config` as in `open`."""
         with self._transaction():
             instance_id = f"inst_{uuid4().hex[:16]}"
-            self._birth(instance_id, {"profile": self._profile}, None)
+            self._birth(instance_id, {"profile": self._profile, **(config or {})}, None)
             return instance_id
 
     def process(

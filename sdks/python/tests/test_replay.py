@@ -5,7 +5,9 @@ from identity_os_sdk import Guard
 from identity_os_sdk.errors import InvalidArgumentError
 from identity_os_sdk.local import LocalEngine
 from identity_os_sdk.models import Action
-from identity_os_sdk.replay import Called, ReplayError, Returned, Run, Said, Settings, play
+from identity_os_sdk.replay import Called, ReplayError, Reported, Returned, Run, Said, Settings, StateSet, play
+
+import identity_engine
 
 
 def calls(*outcomes, tool="pay", arguments="1"):
@@ -67,6 +69,32 @@ def test_other_strengths_and_words_that_are_none():
     for rules in ({"fails": 0.5}, {"failed": 1.5}, {"failed": "much"}, {"failed": True}):
         with pytest.raises(InvalidArgumentError, match="rules"):
             Guard(LocalEngine(":memory:"), "a", rules=rules)
+
+
+def test_an_agent_of_each_task_is_born_with_the_persona():
+    for tasks in ("fresh", "carry"):
+        [plain, guarded] = [next(play([run("down")], Settings(tasks=tasks, persona=p))) for p in (None, "persona_guardian")]
+        assert plain.turns[0].allowed != guarded.turns[0].allowed or plain.turns[0].drift != guarded.turns[0].drift
+
+
+def test_observations_of_a_history_are_reported_as_they_were():
+    born = identity_engine.birth(identity_engine.Profile(governance="strict"))
+    state, rows = born, [("ORDER", 0.5), ("STRESS_RESPONSE", 0.9), ("STRESS_RESPONSE", 0.9)]
+    steps = [StateSet("created", identity_engine.encode(born))]
+    for mode, strength in rows:
+        index = identity_engine.MODE_CONSTANTS.index(mode)
+        state, _ = identity_engine.process(state, identity_engine.Observation(index, strength, 0.8))
+        steps.append(Reported(mode, strength, 0.8, rule="failed", tool="pay"))
+    calm = identity_engine.reset(state, "last_stable")
+    steps += [StateSet("last_stable", identity_engine.encode(calm)), Reported("ORDER", 0.5)]
+    [played] = play([Run("1", "a", "t", tuple(steps))])
+    assert [(t.cycle, t.mode, t.strength, t.rule) for t in played.turns[1:3]] == [
+        (2, "STRESS_RESPONSE", 0.9, "failed"),
+        (3, "STRESS_RESPONSE", 0.9, "failed"),
+    ]
+    assert played.turns[2].allowed == len(identity_engine.contract(state).allowed_actions)
+    assert (played.turns[3].cycle, played.turns[3].stress_state) == (calm.cycle + 1, "LOW")
+    assert (played.calls, played.refused, played.alarm) == (0, (), played.turns[2].stress_state in ("HIGH", "OVER"))
 
 
 def test_a_replay_whose_engine_fails_says_so(monkeypatch):

@@ -4,7 +4,7 @@
 """
 
 from identity_os_sdk.replay.play import Played, Refusal, ReplayError, Settings, Turn, play
-from identity_os_sdk.replay.runs import Called, Problem, Returned, Run, Said, Step
+from identity_os_sdk.replay.runs import Called, Problem, Reported, Returned, Run, Said, StateSet, Step
 
 __all__ = [
     "Called",
@@ -12,10 +12,12 @@ __all__ = [
     "Problem",
     "Refusal",
     "ReplayError",
+    "Reported",
     "Returned",
     "Run",
     "Said",
     "Settings",
+    "StateSet",
     "Step",
     "Turn",
     "play",

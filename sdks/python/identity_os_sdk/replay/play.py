@@ -15,7 +15,7 @@ from identity_os_sdk.errors import IdentityOSError
 from identity_os_sdk.guard import Guard, TaskPolicy
 from identity_os_sdk.local import LocalEngine
 from identity_os_sdk.models import Action, ActionName
-from identity_os_sdk.replay.runs import Called, Returned, Run, Said
+from identity_os_sdk.replay.runs import Called, Reported, Returned, Run, StateSet, Step
 from identity_os_sdk.tools import ToolPolicy
 
 
@@ -155,6 +155,11 @@ class _Recorder(LocalEngine):
         )
         return done
 
+    def set_state(self, instance_id: str, text: str) -> None:
+        """Put the agent into a state, in the engine's text of it."""
+        with self._transaction():
+            self._store(instance_id, self._known(instance_id, text).state)
+
 
 class _Watched:
     """The guard of one agent, and what it said since it was last asked."""
@@ -204,7 +209,7 @@ class _Watched:
         with self._guard.task(f"{self._played} {run.task}", self._settings.tasks):
             yield
 
-    def _step(self, step: Said | Called | Returned, names: dict[str, str]) -> None:
+    def _step(self, step: Step, names: dict[str, str]) -> None:
         guard = self._guard
         # Runs may use the same call ids.
         if isinstance(step, Called):
@@ -214,6 +219,17 @@ class _Watched:
             name = names.get(step.call_id)
             if name is not None:
                 guard.after_tool(name, f"{self._played}:{step.call_id}", result=step.result, error=step.error)
+        elif isinstance(step, Reported):
+            self._engine.process(
+                guard.instance_id,
+                mode_target=m.Mode(step.mode),
+                signal_strength=step.strength,
+                confidence=step.confidence,
+                context={"rule": step.rule, "tool": step.tool},
+                severity="incident" if step.incident else "normal",
+            )
+        elif isinstance(step, StateSet):
+            self._engine.set_state(guard.instance_id, step.state)
         elif self._settings.messages:
             if step.by == "person":
                 guard.user_said(step.text, heated=step.tone == "heated")

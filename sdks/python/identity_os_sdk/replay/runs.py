@@ -32,7 +32,27 @@ class Returned:
     rule: str = ""
 
 
-Step = Said | Called | Returned
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """An observation that was reported to the engine, from a history of ours. `mode` is a constant such as ORDER."""
+
+    mode: str
+    strength: float
+    confidence: float = 1.0
+    incident: bool = False
+    rule: str = "reported"
+    tool: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StateSet:
+    """A state that no observation led to, from an audit trail of ours: a birth, a reset. `state`: the engine's text of it."""
+
+    kind: str
+    state: str
+
+
+Step = Said | Called | Returned | Reported | StateSet
 
 
 @dataclass(frozen=True, slots=True)
