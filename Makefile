@@ -16,7 +16,7 @@ export SAM_CLI_TELEMETRY := 0
 export AWS_DEFAULT_REGION ?= us-east-1
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-runtime reliability integration test-sdks wheels test-sdk-python test-sdk-typescript test-sdk-legacy test-integrations lint bench bench-counts bench-behaviour bench-traces bench-cost strength plots golden openapi validate mutants build e2e deploy clean
+.PHONY: help run demo test test-runtime reliability integration test-sdks wheels test-sdk-python test-sdk-typescript test-sdk-legacy test-integrations lint bench bench-counts bench-behaviour bench-traces bench-cost strength plots golden openapi scopes validate mutants build e2e deploy clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -164,10 +164,14 @@ golden: .venv/.ready ## regenerate tests/golden.json, after ENGINE_VERSION was r
 openapi: .venv/.ready ## regenerate docs/openapi.json
 	@$(BIN)/python -m local.openapi
 
-validate: .venv-sam/.ready .venv-checkov/.ready ## check template.yaml: sam validate --lint, cfn-lint, checkov
+scopes: .venv/.ready ## which scope of a key each endpoint needs: the table of docs/api.md
+	@$(BIN)/python -m local.scopes
+
+validate: .venv-sam/.ready .venv-checkov/.ready ## check template.yaml: sam validate --lint, cfn-lint, checkov, the preflight
 	@$(SAM)/sam validate --lint
 	@$(SAM)/cfn-lint template.yaml
 	@$(CHECKOV)/checkov --config-file .checkov.yaml
+	@$(SAM)/python tests/preflight.py
 
 mutants: .venv/.ready .venv-sam/.ready .venv-checkov/.ready ## mutation tests: apply one bug at a time and run the check that must find it
 	@$(BIN)/python -m tests.mutants

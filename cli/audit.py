@@ -5,7 +5,8 @@ import sys
 from pathlib import Path
 from typing import BinaryIO
 
-from cli.arguments import Commands, command
+from cli.arguments import Commands, command, instance
+from cli.instances import find
 from cli.output import fail
 from identity_service import audit
 from identity_service.store import instances
@@ -13,20 +14,30 @@ from identity_service.store import instances
 
 def add_commands(commands: Commands) -> None:
     """Add the commands to the parser."""
-    export = command(commands, "export", _export, "export an instance's audit trail for offline verification")
-    export.add_argument("account")
-    export.add_argument("instance")
+    export = command(
+        commands,
+        "export",
+        _export,
+        "export an instance's audit trail, for `verify`",
+        "One line of JSON for each record. The last digest goes to standard error: keep it elsewhere.",
+    )
+    instance(export)
     export.add_argument("--to", metavar="FILE", help="output file (default: standard output)")
-    verify = command(commands, "verify", _verify, "replay an exported audit trail; exit code 1 when it was changed")
-    verify.add_argument("file")
+    verify = command(
+        commands,
+        "verify",
+        _verify,
+        "replay an exported audit trail; exit code 1 when it was changed",
+        "Needs no table and no network. Names the first record that differs from what was written.",
+    )
+    verify.add_argument("file", metavar="FILE", help="a file that `export` made")
     verify.add_argument("--digest", help="the last digest from a trusted record, to detect a completely forged file")
+    verify.add_argument("--anchors", metavar="FILE", help="digests that an SDK kept (audit_log): each must be in the trail")
     verify.set_defaults(needs_table=False)
 
 
 def _export(options: argparse.Namespace) -> int:
-    head = instances.get(options.account, options.instance)
-    if head is None:
-        return fail(f"the account has no instance {options.instance}")
+    head = find(options.account, options.instance)
     if options.to is None:
         _write(head, sys.stdout.buffer)
         return 0
@@ -45,12 +56,33 @@ def _write(head: instances.Head, file: BinaryIO) -> None:
         file.write(f"{line}\n".encode())
 
 
+class _NoAnchors(Exception):
+    """The file of anchors cannot be read, or has none of this instance."""
+
+
+def _anchors(path: str, instance_id: str) -> list[audit.Anchor]:
+    with open(path, encoding="utf-8", errors="replace") as file:
+        try:
+            anchors = audit.anchors_of(instance_id, file)
+        except ValueError as error:
+            raise _NoAnchors(f"{path}: {error}") from None
+    if not anchors:
+        raise _NoAnchors(f"{path}: there is no anchor of {instance_id}")
+    return anchors
+
+
 def _verify(options: argparse.Namespace) -> int:
+    anchors: list[audit.Anchor] = []
     try:
         with open(options.file, encoding="utf-8", errors="surrogateescape", newline="\n") as file:
-            header, verification = audit.verify_export(file)
+            if options.anchors:
+                anchors = _anchors(options.anchors, audit.instance_of(file))
+                file.seek(0)
+            header, verification = audit.verify_export(file, anchors)
     except OSError as error:
-        return fail(f"{options.file}: {error.strerror}")
+        return fail(f"{error.filename}: {error.strerror}")
+    except _NoAnchors as error:
+        return fail(str(error))
     except audit.NotAnExport as error:
         return fail(f"{options.file}: {error}")
     if verification.mismatch:
@@ -61,4 +93,6 @@ def _verify(options: argparse.Namespace) -> int:
         return 1
     print(f"verified: {header.instance_id}, {header.records} records, {header.observations} observations replayed")
     print(f"last digest {header.digest}")
+    if options.anchors:
+        print(f"{len(anchors)} anchors of this instance, each in the trail")
     return 0

@@ -132,17 +132,22 @@ class Gateway:
                 raise GatewayRefused(str(error)) from error
 
     def _next_step(self, account: Item, keys: list[GatewayKey]) -> Step | None:
+        if "deleted_at" in account:
+            problem = "is being deleted, and has a gateway key"
+            return Step(problem, "delete_api_key", {"apiKey": keys[0].id}) if keys else None
         value, expected = gateway_key(account["id"]), usage_plan_of(account)
+        active = "suspended_at" not in account
         for key in keys:
             if key.value != value:
                 return Step("a key with another value has its name", "delete_api_key", {"apiKey": key.id})
         if not keys:
-            new = {"name": self._name(account["id"]), "value": value, "enabled": True, "description": "Identity OS"}
+            new = {"name": self._name(account["id"]), "value": value, "enabled": active, "description": "Identity OS"}
             return Step("has no gateway key", "create_api_key", new)
         key = keys[0]
-        if not key.enabled:
-            enable = [{"op": "replace", "path": "/enabled", "value": "true"}]
-            return Step("its gateway key is disabled", "update_api_key", {"apiKey": key.id, "patchOperations": enable})
+        if key.enabled != active:
+            problem = "its gateway key is disabled" if active else "is suspended, and its gateway key is not disabled"
+            change = [{"op": "replace", "path": "/enabled", "value": str(active).lower()}]
+            return Step(problem, "update_api_key", {"apiKey": key.id, "patchOperations": change})
         for plan in sorted(key.plans - {expected}):
             # A key can be on only one usage plan of a stage, so it is detached from the old one first. Until it is attached to
             # the new one, callers get 503 and retry.

@@ -1,17 +1,9 @@
-"""The `identity-os` command: accounts, keys, plans, usage, audit exports, and the purge of deleted instances.
-
-    identity-os accounts create NAME --plan free      identity-os keys create ACCOUNT --name NAME [--replace]
-    identity-os accounts list                         identity-os keys list ACCOUNT
-    identity-os accounts set-plan ACCOUNT PLAN        identity-os keys revoke ACCOUNT KEY
-    identity-os plans list                            identity-os plans check [--dry-run]
-    identity-os usage check [ACCOUNT] [--dry-run]     identity-os purge
-    identity-os export ACCOUNT INSTANCE [--to FILE]   identity-os verify FILE
-    identity-os reset ACCOUNT INSTANCE MODE           MODE: initial, last_stable, default, rebaseline
+"""The `identity-os` command, for those who operate a deployment. `identity-os --help` lists its commands.
 
 `--stack` selects a deployed stack: its table, and its API Gateway keys and usage plans, which are kept in sync with the table.
-`--endpoint` selects another DynamoDB, such as DynamoDB Local, where there is no API Gateway. `verify` needs neither, only a
-file. Results go to standard output, one line per item; errors go to standard error, with exit code 1. An interrupted command
-can be run again.
+`--endpoint` selects another DynamoDB, such as DynamoDB Local, where there is no API Gateway. `verify` and `plans list` need
+neither. Results go to standard output, one line per item; errors go to standard error, in one line, with exit code 1. A command
+that was interrupted can be run again.
 
 IDENTITY_OS_STACK is the default of --stack. With only IDENTITY_OS_TABLE set, commands use that table and leave API Gateway
 unchanged.
@@ -25,15 +17,31 @@ from collections.abc import Callable
 from botocore.exceptions import BotoCoreError
 
 from cli import accounts, audit, gateway, instances, keys, plans, usage
+from cli.arguments import BadArgument
 from cli.output import fail
 from identity_service.settings import settings
-from identity_service.store.accounts import UnknownAccount, UnknownKey
+from identity_service.store.accounts import BeingDeleted, UnknownAccount, UnknownKey
 from identity_service.store.dynamodb import StoreUnavailable
+
+_DESCRIPTION = """\
+Administration of an Identity OS: accounts, their API keys and limits, their agents ("instances").
+`identity-os COMMAND --help` explains a command."""
+
+_EXAMPLES = """\
+examples:
+  identity-os --stack identity-os-prod accounts create Acme --plan pro     prints the account's id, acct_…
+  identity-os --stack identity-os-prod keys create acct_… --name server    prints an API key, once
+  identity-os --endpoint http://127.0.0.1:8001 usage acct_…                on a local DynamoDB
+
+--stack needs AWS credentials. IDENTITY_OS_STACK=NAME in the environment stands for --stack NAME."""
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code."""
-    options = _parser().parse_args(arguments)
+    try:
+        options = _parser().parse_args(usage.spelled_out(sys.argv[1:] if arguments is None else arguments))
+    except BadArgument as error:
+        return fail(str(error))
     if options.stack and options.endpoint:
         return fail("--stack and --endpoint exclude each other: use one of them")
     if options.needs_table and not (options.stack or options.endpoint or _selected_by_environment()):
@@ -52,10 +60,16 @@ def main(arguments: list[str] | None = None) -> int:
             settings.cache_clear()
             options.gateway = gateway.Gateway(stack)
         return command(options) or 0
+    except KeyboardInterrupt:
+        return fail("interrupted: run the command again to complete it")
     except UnknownAccount as error:
         return fail(f"no account {error}")
     except UnknownKey as error:
         return fail(f"the account has no key {error}")
+    except instances.UnknownInstance as error:
+        return fail(f"the account has no instance {error}")
+    except BeingDeleted as error:
+        return fail(f"the deletion of {error} has begun; to complete it: identity-os accounts delete {error}")
     except gateway.UnknownStack as error:
         return fail(str(error))
     except gateway.GatewayRefused as error:
@@ -70,13 +84,15 @@ def _selected_by_environment() -> bool:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="identity-os", description="Administration of Identity OS.")
+    parser = argparse.ArgumentParser(
+        prog="identity-os", description=_DESCRIPTION, epilog=_EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--endpoint", metavar="URL", help="another DynamoDB, such as http://127.0.0.1:8001")
     stack = os.environ.get("IDENTITY_OS_STACK")
     parser.add_argument("--stack", metavar="NAME", default=stack, help="a deployed stack, such as identity-os-prod")
     parser.set_defaults(needs_table=True)
     commands = parser.add_subparsers(required=True, title="commands", metavar="COMMAND")
-    for module in (accounts, keys, plans, usage, instances, audit):
+    for module in (accounts, keys, instances, usage, plans, audit):
         module.add_commands(commands)
     return parser
 

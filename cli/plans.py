@@ -10,9 +10,16 @@ from identity_service.store import accounts
 
 def add_commands(commands: Commands) -> None:
     """Add `plans` and its commands to the parser."""
-    group = noun(commands, "plans", "show plans, check usage plans")
-    command(group, "list", _list, "list all plans").set_defaults(needs_table=False)
-    check = command(group, "check", _check, "find and repair API Gateway keys that differ from the table")
+    group = noun(commands, "plans", "show the plans, and repair API Gateway's keys")
+    command(group, "list", _list, "list all plans with their limits").set_defaults(needs_table=False)
+    check = command(
+        group,
+        "check",
+        _check,
+        "find and repair API Gateway keys that differ from the table",
+        "Each account has one key in API Gateway, on the usage plan of its plan. The table decides: a key that is missing, "
+        "disabled, doubled, on another plan or without an account is repaired. Needs --stack.",
+    )
     check.add_argument("--dry-run", action="store_true", help="change nothing; exit code 1 when something was found")
 
 

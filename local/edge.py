@@ -60,6 +60,8 @@ class Edge:
                 return _gateway("MISSING_AUTHENTICATION_TOKEN", request_id)
             await self._docs(scope, receive, send)
             return None
+        if scope["method"] == "OPTIONS":
+            return JSONResponse({}, headers=template.preflight())
         context: dict[str, Any] = {
             "requestId": request_id,
             "resourcePath": route.path,

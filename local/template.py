@@ -70,6 +70,18 @@ def authorizer() -> tuple[str, int]:
     return identity["ValidationExpression"], identity["ReauthorizeEvery"]
 
 
+def preflight() -> dict[str, str]:
+    """The headers by which API Gateway answers a preflight."""
+    cors = load()["Resources"]["Api"]["Properties"]["Cors"]
+    names = {
+        "AllowOrigin": "Allow-Origin",
+        "AllowMethods": "Allow-Methods",
+        "AllowHeaders": "Allow-Headers",
+        "MaxAge": "Max-Age",
+    }
+    return {f"Access-Control-{names[name]}": value.strip("'") for name, value in cors.items()}
+
+
 def gateway_response(kind: str) -> GatewayResponse:
     """The gateway response of a type, such as UNAUTHORIZED."""
     response = load()["Resources"]["Api"]["Properties"]["GatewayResponses"][kind]

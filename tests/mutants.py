@@ -19,13 +19,17 @@ CHECKOV: Final = (".venv-checkov/bin/checkov", "--config-file", ".checkov.yaml")
 TEMPLATE: Final = (".venv/bin/python", "-m", "pytest", "-p", "no:cacheprovider", "tests/unit/test_template.py")
 HANDLERS: Final = (".venv/bin/python", "-m", "pytest", "-p", "no:cacheprovider", "tests/api/test_lambda_handlers.py", "-k")
 ROUTES: Final = (*HANDLERS, "route")
-OPENAPI: Final = (*HANDLERS, "openapi")
 PYTEST: Final = (".venv/bin/python", "-m", "pytest", "-p", "no:cacheprovider", "-x")
+OPENAPI: Final = (*PYTEST, "tests/api/test_openapi.py")
+CARELESS: Final = (*PYTEST, "tests/api/test_careless_clients.py")
 FAULTS: Final = (*PYTEST, "tests/faults")
 ONCE: Final = (*PYTEST, "tests/api/test_idempotency.py")
 AUDIT: Final = (*PYTEST, "tests/api/test_audit.py")
 RECONCILE: Final = (*PYTEST, "tests/api/test_reconcile.py")
+SCOPES: Final = (*PYTEST, "tests/api/test_scopes.py")
+PREFLIGHT: Final = (".venv-sam/bin/python", "tests/preflight.py")
 CALLERS: Final = (*PYTEST, "tests/api/test_callers.py")
+DELETION: Final = (*PYTEST, "tests/unit/test_account_deletion.py")
 BAD_INPUT: Final = (*PYTEST, "tests/bad_input")
 NORMAL: Final = (*PYTEST, "tests/unit/test_normal_agents.py")
 FUZZ: Final = (*PYTEST, "tests/property/test_contract_consistency.py")
@@ -70,9 +74,19 @@ MUTANTS: Final = [
     ("replayed states not compared", f"{SERVICE}/audit.py", "if not same:", "if False:", AUDIT),
     ("engine versions not compared", f"{SERVICE}/audit.py", 'record["engine_version"] != ENGINE_VERSION', "False", AUDIT),
     ("a truncated audit trail accepted", f"{SERVICE}/audit.py", "self.number < header.records", "False", AUDIT),
+    ("actor and note outside the digest", f"{STORE}/audit_trail.py", '("format", "actor", "note")', '("format",)', AUDIT),
+    ("a replayed answer without its digest", f"{SERVICE}/middleware.py", ", **audit_digest(error.digest)", "", AUDIT),
+    ("anchors that are not looked for", f"{SERVICE}/audit.py", "if missing and not", "if False and not", AUDIT),
+    ("an agent that may reset itself", f"{SERVICE}/scopes.py", "{_INSTANCE}/goals/assess", "{_INSTANCE}/reset", SCOPES),
+    ("a bound key that sees others", f"{SERVICE}/middleware.py", "instance_id not in principal.bound_to", "False", SCOPES),
+    ("a list that shows a bound key all", "functions/instances/app.py", "if principal.bound_to:", "if False:", SCOPES),
+    ("a scope that nobody knows", f"{SERVICE}/scopes.py", "return scope in SCOPES and SCOPES", "return SCOPES", SCOPES),
+    ("a preflight that asks for a key", YAML, "ToCorsPreflight: false", "ToCorsPreflight: true", PREFLIGHT),
     ("too many cycles released", f"{STORE}/reconcile.py", " - now.released", "", RECONCILE),
     ("a key without the account", f"{STORE}/instances.py", 'f"ACCOUNT#{account_id}#INST#{', 'f"INST#{', CALLERS),
     ("an API key in the log", "functions/authorizer/app.py", "    principal = ", "    print(event)\n    principal = ", CALLERS),
+    ("a suspended account that is served", f"{STORE}/accounts.py", ' or "suspended_at" in account:', ":", CALLERS),
+    ("an instance's items left behind", f"{STORE}/account_deletion.py", 'account.get("removing")', "None", DELETION),
     ("an unhandled second error", f"{SERVICE}/middleware.py", "except Exception:  # the error", "except KeyError:  #", CALLERS),
     ("a number beyond JSON", f"{SERVICE}/request_models.py", "    except ValueError:", "    except KeyError:", BAD_INPUT),
     ("a context limit off by one", f"{SERVICE}/request_models.py", "CONTEXT_LIMIT = 8_192", "CONTEXT_LIMIT = 8_193", BAD_INPUT),
@@ -86,6 +100,12 @@ MUTANTS: Final = [
     ("an agent without youth", f"{ENGINE}/config.py", "youth_reports: int = 100", "youth_reports: int = 20", NORMAL),
     ("an incident that is ordinary", f"{ENGINE}/activation.py", "if observation.incident:", "if False:", NORMAL),
     ("an outdated OpenAPI document", "docs/openapi.json", "Content Too Large", "Too Large", OPENAPI),
+    ("an example that no longer holds", "local/examples.json", '"D1"', '"D2"', OPENAPI),
+    ("a property without a description", f"{SERVICE}/query_models.py", 'description="Rows to skip."', "", OPENAPI),
+    ("an error code that is not in the document", f"{SERVICE}/errors.py", '409, "conflict"', '409, "collision"', OPENAPI),
+    ("a HEAD with a body", f"{SERVICE}/middleware.py", '"body": b""', '"more_body": False', CARELESS),
+    ("a null that hides an unknown field", f"{SERVICE}/validation_errors.py", "extra_forbidden\" or", "\" or", CARELESS),
+    ("a scheme with a case", "functions/authorizer/app.py", "scheme.lower()", "scheme", CARELESS),
 ]  # fmt: skip
 
 

@@ -22,18 +22,20 @@ from identity_engine import (
 )
 from identity_service.app import create_app, lambda_handler
 from identity_service.audit import ExportHeader, verify
-from identity_service.cycles import Step, load_head, process, reset_instance, simulate, snapshot_response
-from identity_service.http import data_response, encode_data, idempotency_key, json_response, meter, page_response, read_body
-from identity_service.openapi import operation
-from identity_service.request_models import (
-    BatchRequest,
-    ContractQuery,
-    DriftPage,
-    GoalRequest,
-    HistoryPage,
-    ObservationRequest,
-    ResetRequest,
+from identity_service.cycles import Committed, Step, load_head, process, reset_instance, simulate, snapshot_response
+from identity_service.http import (
+    audit_digest,
+    data_response,
+    encode_data,
+    idempotency_key,
+    json_response,
+    meter,
+    page_response,
+    read_body,
 )
+from identity_service.openapi import operation
+from identity_service.query_models import ContractQuery, DriftPage, HistoryPage
+from identity_service.request_models import BatchRequest, GoalRequest, ObservationRequest, ResetRequest
 from identity_service.store import audit_trail
 from identity_service.store.idempotency import IdempotencyRecord
 
@@ -45,18 +47,27 @@ MAX_REPLAYED = 20_000
 
 
 @app.post(
-    f"{PATH}/process", **operation("Process an observation", "Processed", ObservationRequest, also=(404, 409), idempotent=True)
+    f"{PATH}/process",
+    **operation(
+        "processObservation", "Process an observation", "Processed", ObservationRequest, also=(404, 409), idempotent=True
+    ),
 )
 async def process_one(request: Request, instance_id: str) -> Response:
     """Reports what the agent just did, returns what it may do now. Costs one cycle."""
     body = await read_body(request, ObservationRequest)
     idempotency = await idempotency_key(request, instance_id)
-    return json_response(process(meter(request), instance_id, [body], lambda steps: encode_data(steps[-1].view()), idempotency))
+    return _committed(process(meter(request), instance_id, [body], lambda steps: encode_data(steps[-1].view()), idempotency))
+
+
+def _committed(committed: Committed) -> Response:
+    return json_response(committed.body, headers=audit_digest(committed.digest))
 
 
 @app.post(
     f"{PATH}/process/batch",
-    **operation("Process observations in order", "BatchProcessed", BatchRequest, also=(404, 409), idempotent=True),
+    **operation(
+        "processBatch", "Process observations in order", "BatchProcessed", BatchRequest, also=(404, 409), idempotent=True
+    ),
 )
 async def process_batch(request: Request, instance_id: str) -> Response:
     """Processes all observations or none; each costs one cycle. Returns the final state, or every intermediate state."""
@@ -66,7 +77,7 @@ async def process_batch(request: Request, instance_id: str) -> Response:
     def render(steps: list[Step]) -> bytes:
         return encode_data(_batch(steps, body.include_intermediate))
 
-    return json_response(process(meter(request), instance_id, body.observations, render, idempotency))
+    return _committed(process(meter(request), instance_id, body.observations, render, idempotency))
 
 
 def _batch(steps: Sequence[Step], intermediate: bool) -> dict[str, Any]:
@@ -77,7 +88,15 @@ def _batch(steps: Sequence[Step], intermediate: bool) -> dict[str, Any]:
 
 @app.post(
     f"{PATH}/simulate",
-    **operation("Try observations on a copy", "Simulated", ObservationRequest, BatchRequest, also=(404, 409), idempotent=True),
+    **operation(
+        "simulateObservations",
+        "Try observations on a copy",
+        "Simulated",
+        ObservationRequest,
+        BatchRequest,
+        also=(404, 409),
+        idempotent=True,
+    ),
 )
 async def simulate_some(request: Request, instance_id: str) -> Response:
     """Returns what process or process/batch would return. Nothing is stored, no cycle is counted."""
@@ -95,7 +114,7 @@ def _store_response(idempotency: IdempotencyRecord | None, body: bytes) -> Respo
     return json_response(body)
 
 
-@app.get(f"{PATH}/snapshot", **operation("Get the current state", "SnapshotDetail", also=(404,)))
+@app.get(f"{PATH}/snapshot", **operation("getSnapshot", "Get the current state", "SnapshotDetail", also=(404,)))
 async def snapshot(request: Request, instance_id: str) -> Response:
     """The agent's current state and its memory."""
     head = load_head(meter(request), instance_id)
@@ -104,7 +123,7 @@ async def snapshot(request: Request, instance_id: str) -> Response:
     return data_response(snapshot_response(head.id, state, head.encoded) | times | {"memory": memory_view(state)})
 
 
-@app.get(f"{PATH}/contract", **operation("Get the execution contract", "Contract", also=(404,)))
+@app.get(f"{PATH}/contract", **operation("getContract", "Get the execution contract", "Contract", also=(404,)))
 async def current_contract(request: Request, instance_id: str, query: Annotated[ContractQuery, Query()]) -> Response:
     """What the agent may do now; with `explain=true` also why, with a reason for each of the fourteen actions."""
     state = load_head(meter(request), instance_id).state
@@ -112,7 +131,10 @@ async def current_contract(request: Request, instance_id: str, query: Annotated[
     return data_response(view | {"explanation": explanation_view(state)} if query.explain else view)
 
 
-@app.post(f"{PATH}/goals/assess", **operation("Assess a goal", "GoalAssessed", GoalRequest, also=(404, 409), idempotent=True))
+@app.post(
+    f"{PATH}/goals/assess",
+    **operation("assessGoal", "Assess a goal", "GoalAssessed", GoalRequest, also=(404, 409), idempotent=True),
+)
 async def assess(request: Request, instance_id: str) -> Response:
     """Whether the agent should take on a goal now: accept, defer or reject, with the reason."""
     body = await read_body(request, GoalRequest)
@@ -122,7 +144,10 @@ async def assess(request: Request, instance_id: str) -> Response:
     return _store_response(idempotency, encode_data(goal_view(assess_goal(state, body.complexity, modes))))
 
 
-@app.post(f"{PATH}/reset", **operation("Reset the state", "ResetDone", ResetRequest, also=(404, 409), idempotent=True))
+@app.post(
+    f"{PATH}/reset",
+    **operation("resetInstance", "Reset the state", "ResetDone", ResetRequest, also=(404, 409), idempotent=True),
+)
 async def reset(request: Request, instance_id: str) -> Response:
     """What only people decide: back to birth, to a neutral or the last stable state, or `rebaseline`: the new normal."""
     body = await read_body(request, ResetRequest)
@@ -134,10 +159,10 @@ async def reset(request: Request, instance_id: str) -> Response:
         current = {name: view[name] for name in ("cycle", "energy_level", "stress_state")}
         return encode_data({"id": instance_id, "reset_to": mode} | current)
 
-    return json_response(reset_instance(meter(request), instance_id, mode, render, idempotency))
+    return _committed(reset_instance(meter(request), instance_id, mode, body.note, render, idempotency))
 
 
-@app.get(f"{PATH}/history", **operation("Get the observation history", "HistoryRows", also=(404,)))
+@app.get(f"{PATH}/history", **operation("getHistory", "Get the observation history", "HistoryRows", also=(404,)))
 async def history(request: Request, instance_id: str, page: Annotated[HistoryPage, Query()]) -> Response:
     """All processed observations, newest first."""
     head = load_head(meter(request), instance_id)
@@ -145,7 +170,7 @@ async def history(request: Request, instance_id: str, page: Annotated[HistoryPag
     return page_response(rows, limit=page.limit, offset=page.offset, total=head.seq)
 
 
-@app.get(f"{PATH}/drift", **operation("Get drift events", "DriftRows", also=(404,)))
+@app.get(f"{PATH}/drift", **operation("listDriftEvents", "Get drift events", "DriftRows", also=(404,)))
 async def drift(request: Request, instance_id: str, page: Annotated[DriftPage, Query()]) -> Response:
     """All drift events (D1 and above), newest first."""
     head = load_head(meter(request), instance_id)
@@ -158,7 +183,7 @@ async def drift(request: Request, instance_id: str, page: Annotated[DriftPage, Q
     return page_response(rows, limit=page.limit, offset=page.offset, total=total)
 
 
-@app.get(f"{PATH}/audit", **operation("Get the audit trail", "AuditRows", also=(404,)))
+@app.get(f"{PATH}/audit", **operation("listAuditRecords", "Get the audit trail", "AuditRows", also=(404,)))
 async def audit(request: Request, instance_id: str, page: Annotated[HistoryPage, Query()]) -> Response:
     """One record for each request that changed the agent, oldest first, each chained to the previous one by its digest."""
     head = load_head(meter(request), instance_id)
@@ -166,7 +191,7 @@ async def audit(request: Request, instance_id: str, page: Annotated[HistoryPage,
     return page_response(rows, limit=page.limit, offset=page.offset, total=head.records)
 
 
-@app.get(f"{PATH}/audit/verify", **operation("Verify the audit trail", "AuditVerified", also=(404,)))
+@app.get(f"{PATH}/audit/verify", **operation("verifyAuditTrail", "Verify the audit trail", "AuditVerified", also=(404,)))
 async def audit_verify(request: Request, instance_id: str) -> Response:
     """Replays every record through the engine, from the agent's birth to its current state, and reports the first wrong one."""
     head = load_head(meter(request), instance_id)

@@ -13,7 +13,7 @@ from identity_service.openapi import operation
 app = create_app("Health")
 
 
-@app.get("/v1/health", **operation("Is the service up", "Health", public=True))
+@app.get("/v1/health", **operation("checkHealth", "Is the service up", "Health", public=True))
 async def health() -> Response:
     """Returns `{"status": "ok"}`."""
     return data_response({"status": "ok"})

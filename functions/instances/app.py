@@ -13,11 +13,22 @@ from identity_service import errors
 from identity_service.app import create_app, lambda_handler
 from identity_service.clock import iso, now
 from identity_service.cycles import load_head
-from identity_service.http import data_response, encode_data, idempotency_key, json_response, meter, page_response, read_body
+from identity_service.http import (
+    audit_digest,
+    data_response,
+    encode_data,
+    idempotency_key,
+    json_response,
+    meter,
+    page_response,
+    read_body,
+)
 from identity_service.openapi import operation
-from identity_service.request_models import Contradiction, InstancePage, InstanceRequest, InstanceUpdateRequest
+from identity_service.query_models import InstancePage
+from identity_service.request_models import Contradiction, InstanceRequest, InstanceUpdateRequest
 from identity_service.responses import instance_detail_response, instance_response, instance_row_response
 from identity_service.store import commits, instances
+from identity_service.store.audit_trail import Actor
 from identity_service.store.commits import Change
 from identity_service.store.instances import Head, LimitReached
 
@@ -26,7 +37,9 @@ app = create_app("Instances")
 
 @app.post(
     "/v1/instances",
-    **operation("Create an instance", "Instance", InstanceRequest, status=201, also=(403, 409), idempotent=True),
+    **operation(
+        "createInstance", "Create an instance", "Instance", InstanceRequest, status=201, also=(403, 409), idempotent=True
+    ),
 )
 async def create(request: Request) -> Response:
     """Creates an agent, neutral unless `initial_config` says otherwise."""
@@ -39,22 +52,27 @@ async def create(request: Request) -> Response:
     request_meter = meter(request)
     request_meter.count_while(idempotency.check if idempotency else lambda: None)
     principal = request_meter.principal
-    head = instances.new(principal.account_id, body.name, body.description, state, now())
-    response_body = encode_data(instance_response(head))
+    new = instances.new(principal.account_id, body.name, body.description, state, now(), Actor(principal.key_id))
+    response_body = encode_data(instance_response(new.head))
     try:
-        instances.create(head, state, principal.instances, idempotency, response_body, 201)
+        instances.create(new, principal.instances, idempotency, response_body, 201)
     except LimitReached:
         raise errors.instance_limit_reached(principal.instances or 0) from None
-    return json_response(response_body, 201)
+    return json_response(response_body, 201, audit_digest(new.head.digest))
 
 
-@app.get("/v1/instances", **operation("List instances", "InstanceRows"))
+@app.get("/v1/instances", **operation("listInstances", "List instances", "InstanceRows"))
 async def list_all(request: Request, page: Annotated[InstancePage, Query()]) -> Response:
-    """The account's instances, newest first by default."""
+    """The account's instances, newest first by default; for a key that is bound to instances those, by id."""
     request_meter = meter(request)
-    account_id = request_meter.principal.account_id
+    principal = request_meter.principal
+    account_id = principal.account_id
     down, offset, limit = page.order == "desc", page.offset, page.limit
-    if page.name:
+    if principal.bound_to:
+        rows, total = request_meter.count_while(
+            lambda: instances.among(account_id, principal.bound_to, page.name, descending=down, offset=offset, limit=limit)
+        )
+    elif page.name:
         rows, total = request_meter.count_while(
             lambda: instances.named(account_id, page.name, descending=down, offset=offset, limit=limit)
         )
@@ -64,13 +82,16 @@ async def list_all(request: Request, page: Annotated[InstancePage, Query()]) -> 
     return page_response([instance_row_response(row) for row in rows], limit=page.limit, offset=page.offset, total=total)
 
 
-@app.get("/v1/instances/{instance_id}", **operation("Get an instance", "InstanceDetail", also=(404,)))
+@app.get("/v1/instances/{instance_id}", **operation("getInstance", "Get an instance", "InstanceDetail", also=(404,)))
 async def get(request: Request, instance_id: str) -> Response:
     """One instance with its current state."""
     return data_response(instance_detail_response(load_head(meter(request), instance_id)))
 
 
-@app.patch("/v1/instances/{instance_id}", **operation("Update an instance", "Instance", InstanceUpdateRequest, also=(404, 409)))
+@app.patch(
+    "/v1/instances/{instance_id}",
+    **operation("updateInstance", "Update an instance", "Instance", InstanceUpdateRequest, also=(404, 409)),
+)
 async def update(request: Request, instance_id: str) -> Response:
     """Changes the name, the description or both."""
     body = await read_body(request, InstanceUpdateRequest)
@@ -89,7 +110,7 @@ async def update(request: Request, instance_id: str) -> Response:
     return data_response(instance_response(updated))
 
 
-@app.delete("/v1/instances/{instance_id}", **operation("Delete an instance", "Deleted", also=(404, 409)))
+@app.delete("/v1/instances/{instance_id}", **operation("deleteInstance", "Delete an instance", "Deleted", also=(404, 409)))
 async def delete(request: Request, instance_id: str) -> Response:
     """Deletes the instance at once for every reader; its remaining data is removed in the background."""
     request_meter = meter(request)

@@ -16,14 +16,14 @@ from identity_service.responses import persona_detail_response, persona_response
 app = create_app("Personas")
 
 
-@app.get("/v1/personas", **operation("List all 12 personas", "PersonaRows"))
+@app.get("/v1/personas", **operation("listPersonas", "List all 12 personas", "PersonaRows"))
 async def list_all(request: Request) -> Response:
     """All personas, always in the same order."""
     meter(request).count_request()
     return page_response([persona_response(p) for p in PERSONAS], limit=len(PERSONAS), offset=0, total=len(PERSONAS))
 
 
-@app.get("/v1/personas/{persona_id}", **operation("Get a persona", "PersonaDetail", also=(404,)))
+@app.get("/v1/personas/{persona_id}", **operation("getPersona", "Get a persona", "PersonaDetail", also=(404,)))
 async def get(request: Request, persona_id: str) -> Response:
     """One persona in full."""
     meter(request).count_request()

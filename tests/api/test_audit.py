@@ -10,7 +10,7 @@ from cli.main import main
 from functions.engine import app as engine
 from identity_engine import canonical
 from identity_service import audit
-from identity_service.store import audit_trail, instances
+from identity_service.store import accounts, audit_trail, instances
 from identity_service.store import dynamodb as store_client
 
 MODES = ("ORDER", "STRESS_RESPONSE", "EXPLORATION", "ASSERTION")
@@ -63,7 +63,9 @@ def test_every_request_has_one_record_in_order(pro, story):
 def test_digest_is_computed_as_documented(pro, story):
     previous = ""
     for row in pro.get(f"/instances/{story}/audit").json()["data"]:
-        metadata = {name: row[name] for name in ("record", "kind", "at", "engine_version")} | {"instance_id": story}
+        metadata = {
+            name: row[name] for name in ("record", "kind", "at", "engine_version", "format", "actor", "note") if name in row
+        } | {"instance_id": story}
         parts = (
             previous,
             canonical(metadata),
@@ -255,3 +257,86 @@ def test_export_and_verify_commands(pro, story, tmp_path, capsys, monkeypatch):
     assert "has no instance" in capsys.readouterr().err
     assert main(["export", pro.account_id, story]) == 0
     assert capsys.readouterr().out.splitlines() == exported(pro, story)
+
+
+def test_a_record_names_who_caused_it_and_why(pro, story):
+    (key,) = accounts.list_keys(pro.account_id)
+    pro.post(f"/instances/{story}/reset", json={"mode": "rebaseline", "note": "the new job is the new normal"})
+    rows = pro.get(f"/instances/{story}/audit").json()["data"]
+    assert {row["actor"] for row in rows} == {key["id"]}
+    assert {row["format"] for row in rows} == {2}
+    assert [row.get("note") for row in rows if row["kind"] == "rebaseline"] == [None, "the new job is the new normal"]
+    assert pro.post(f"/instances/{story}/reset", json={"mode": "initial", "note": "x" * 501}).status_code == 400
+
+
+@pytest.mark.parametrize("field", ["actor", "note"])
+def test_neither_actor_nor_note_can_be_changed_or_taken_away(pro, story, field):
+    pro.post(f"/instances/{story}/reset", json={"mode": "initial", "note": "why"})
+    lines = exported(pro, story)
+    for changed in ("someone else", None):
+        record = json.loads(lines[-1])
+        record.pop(field)
+        if changed:
+            record[field] = changed
+        mismatch = verdict([*lines[:-1], canonical(record)]).mismatch
+        assert mismatch.reason in ("digest", "malformed")
+
+
+def test_a_trail_that_began_before_format_2_verifies(pro):
+    """A head whose only record is of the older format, as an older deployment left it, and records of today after it."""
+    instance_id = pro.new_instance()
+    head = instances.get(pro.account_id, instance_id)
+    (old, _), *_ = audit_trail.records(head.trail_position())
+    for name in ("format", "actor"):
+        del old[name]
+    digest = audit_trail.chain_digest(instance_id, old, "[]", canonical(old["state"]))
+    key = {"PK": head.partition(), "SK": f"EVENT#{0:012d}#{1:012d}"}
+    store_client.write(store_client.update(key, "SET digest = :d REMOVE #f, actor", {":d": digest}, names={"#f": "format"}))
+    store_client.write(store_client.update(instances.head_key(pro.account_id, instance_id), "SET digest = :d", {":d": digest}))
+    pro.process(instance_id)
+    assert pro.get(f"/instances/{instance_id}/audit/verify").json()["data"]["verified"] is True
+    assert ["format" in row for row in pro.get(f"/instances/{instance_id}/audit").json()["data"]] == [False, True]
+
+
+def test_each_answer_that_left_a_record_has_its_digest_replayed_ones_too(pro):
+    created = pro.post("/instances", json={"name": "A"}, headers={"Idempotency-Key": "c"})
+    instance_id = created.json()["data"]["id"]
+    path = f"/instances/{instance_id}"
+    observation = {"mode_target": "ORDER", "signal_strength": 0.5}
+    questions = pro.get("/test/questions").json()["data"]["questions"]
+    answers = [{"question_id": q["id"], "selected_option_id": f"{q['id']}_a"} for q in questions]
+    requests = [
+        (f"{path}/process", observation),
+        (f"{path}/process/batch", {"observations": [observation] * 3}),
+        (f"{path}/reset", {"mode": "last_stable"}),
+        ("/test/submit", {"version": "v1", "instance_id": instance_id, "responses": answers}),
+    ]
+    digests = [created.headers["X-Audit-Digest"]]
+    for number, (url, body) in enumerate(requests):
+        first, again = (pro.post(url, json=body, headers={"Idempotency-Key": str(number)}) for _ in range(2))
+        assert again.headers["Idempotent-Replayed"] == "true"
+        assert first.headers["X-Audit-Digest"] == again.headers["X-Audit-Digest"]
+        digests.append(first.headers["X-Audit-Digest"])
+    assert digests == [row["digest"] for row in pro.get(f"{path}/audit").json()["data"]]
+    for url, body in ((f"{path}/simulate", observation), (f"{path}/goals/assess", {"complexity": "low"})):
+        assert "X-Audit-Digest" not in pro.post(url, json=body, headers={"Idempotency-Key": f"{url}"}).headers
+
+
+def test_anchors_find_a_trail_that_was_written_anew(pro, story, tmp_path, capsys):
+    kept = [row["digest"] for row in pro.get(f"/instances/{story}/audit").json()["data"]][2:5]
+    anchors, export = tmp_path / "anchors.jsonl", tmp_path / "trail.jsonl"
+    rows = [{"instance_id": story, "digest": digest} for digest in kept] + [{"instance_id": "inst_2", "digest": "x"}]
+    anchors.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    export.write_text("".join(f"{line}\n" for line in exported(pro, story)))
+    assert main(["verify", str(export), "--anchors", str(anchors)]) == 0
+    assert "3 anchors of this instance, each in the trail" in capsys.readouterr().out
+    rows.insert(1, {"instance_id": story, "digest": "0" * 64})
+    anchors.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    assert main(["verify", str(export), "--anchors", str(anchors)]) == 1
+    assert "NOT VERIFIED: anchor: no record has the digest of line 2" in capsys.readouterr().out
+    for text, said in (("no json\n", "line 1 is no anchor"), ("", f"there is no anchor of {story}")):
+        anchors.write_text(text)
+        assert main(["verify", str(export), "--anchors", str(anchors)]) == 1
+        assert said in capsys.readouterr().err
+    assert main(["verify", str(export), "--anchors", str(tmp_path / "none")]) == 1
+    assert "none: No such file" in capsys.readouterr().err

@@ -54,15 +54,44 @@ def test_every_invalid_key_gets_the_same_response(pro, case):
     assert response.json()["error"] == "unauthorized"
 
 
-def test_revoked_key_is_rejected_after_the_cache_expires(pro, monkeypatch):
-    (key,) = accounts.list_keys(pro.account_id)
+def revoke(account_id):
+    (key,) = accounts.list_keys(account_id)
+    accounts.revoke_key(account_id, key["id"])
+
+
+@pytest.mark.parametrize("end", [revoke, accounts.suspend, accounts.begin_deletion], ids=["revoked", "suspended", "deleted"])
+def test_ended_key_is_rejected_after_the_cache_expires(pro, monkeypatch, end):
     assert pro.get("/personas").status_code == 200
-    accounts.revoke_key(pro.account_id, key["id"])
+    end(pro.account_id)
     known_at, (_, cached_for) = time.monotonic(), template.authorizer()
     assert cached_for <= 60
     monkeypatch.setattr(local.edge, "time", SimpleNamespace(monotonic=lambda: known_at + cached_for - 1))
     assert pro.get("/personas").status_code == 200
     monkeypatch.setattr(local.edge, "time", SimpleNamespace(monotonic=lambda: known_at + cached_for + 1))
+    unknown = pro.get("/personas", headers={"Authorization": f"Bearer {new_key()}"})
+    rejected = pro.get("/personas")
+    assert (rejected.status_code, rejected.content) == (401, unknown.content)
+
+
+def test_resumed_account_is_served_again_at_once(pro):
+    accounts.suspend(pro.account_id)
+    assert pro.get("/personas").status_code == 401
+    accounts.resume(pro.account_id)
+    assert pro.get("/personas").status_code == 200
+
+
+def test_key_that_is_deleted_while_it_is_checked_is_rejected_and_stays_deleted(pro, monkeypatch):
+    read = store_client.get
+
+    def read_then_delete(key, *attributes):
+        item = read(key, *attributes)
+        if key["PK"].startswith("KEY#"):
+            store_client.write(store_client.delete(key))
+        return item
+
+    monkeypatch.setattr(store_client, "get", read_then_delete)
+    assert pro.get("/personas").status_code == 401
+    monkeypatch.setattr(store_client, "get", read)
     assert pro.get("/personas").status_code == 401
 
 

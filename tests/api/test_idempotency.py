@@ -166,20 +166,22 @@ def test_concurrent_duplicates_are_one_cycle(pro, instance_id):
     from identity_service.request_models import ObservationRequest
     from identity_service.store.idempotency import IdempotencyRecord, Replayed
 
-    principal = Principal(pro.account_id, "pro", "key_x", 100_000, 1_000_000)
+    principal = Principal(pro.account_id, "pro", "key_x", 100_000, 1_000_000, "operator")
     gate = threading.Barrier(8)
 
     def one(_):
         gate.wait()
         idempotency = IdempotencyRecord(instances.partition(pro.account_id, instance_id), "k", "same", 1_774_347_330.0)
         try:
-            return process(
+            done = process(
                 Meter(principal), instance_id, [ObservationRequest(**OBSERVATION)], lambda steps: b"answer", idempotency
             )
         except Replayed as replayed:
-            return replayed.body
+            done = replayed
+        return done.body, done.digest
 
     with ThreadPoolExecutor(8) as pool:
-        assert list(pool.map(one, range(8))) == [b"answer"] * 8
+        done = set(pool.map(one, range(8)))
+    assert done == {(b"answer", pro.get(f"/instances/{instance_id}/audit").json()["data"][-1]["digest"])}
     assert pro.get(f"/instances/{instance_id}").json()["data"]["cycle_count"] == 1
     assert cycles_left(pro) == 499_999

@@ -93,6 +93,7 @@ def test_authorizer_returns_a_policy_for_the_whole_stage(pro):
     assert response["principalId"] == response["context"]["account_id"] == pro.account_id
     assert response["context"] | {"account_id": "", "key_id": ""} == {
         "account_id": "", "key_id": "", "plan": "pro", "per_minute": "300", "per_month": "500000",
+        "scope": "operator", "bound_to": "",
     }  # fmt: skip
     assert response["policyDocument"]["Statement"][0]["Resource"].endswith(":a1b2c3d4e5/dev/*")
     assert response["usageIdentifierKey"].isalnum()
@@ -113,26 +114,3 @@ def test_authorizer_ignores_the_case_of_the_scheme(pro, scheme, accepted):
 def test_authorizer_raises_unauthorized(table, key):
     with pytest.raises(Exception, match=r"^Unauthorized$"):
         authorize(key)
-
-
-def test_every_reference_in_the_openapi_document_resolves():
-    document = openapi.document()
-    schemas = document["components"]["schemas"]
-
-    def references(value):
-        if isinstance(value, dict):
-            if "$ref" in value:
-                yield value["$ref"].removeprefix("#/components/schemas/")
-            value = list(value.values())
-        if isinstance(value, list):
-            for item in value:
-                yield from references(item)
-
-    assert set(references(document)) <= set(schemas)
-    assert "error" in schemas["ErrorResponse"]["properties"]
-    for name, shape in schemas.items():
-        assert shape.get("$ref") != f"#/components/schemas/{name}", name
-
-
-def test_committed_openapi_document_is_current():
-    assert (template.ROOT / "docs" / "openapi.json").read_text() == openapi.text(), "run: make openapi"

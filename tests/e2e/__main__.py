@@ -194,10 +194,11 @@ def _events(options: list[str], folder: Path) -> None:
     from identity_engine import birth
     from identity_service.clock import now
     from identity_service.store import instances
+    from identity_service.store.audit_trail import Actor
 
-    head = instances.new(account, "Aria", "", birth(), now())
-    instances.create(head, birth(), limit=None)
-    instance = head.id
+    new = instances.new(account, "Aria", "", birth(), now(), Actor("e2e"))
+    instances.create(new, limit=None)
+    instance = new.head.id
     functions = {
         resource["Properties"]["CodeUri"].split("/")[1]: name
         for name, resource in template.load()["Resources"].items()

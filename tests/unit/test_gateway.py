@@ -2,39 +2,11 @@
 
 import json
 
-import botocore.session
 import pytest
-from botocore.client import BaseClient
 
 from cli.main import main
-from identity_service.plans import PLANS
-from identity_service.settings import settings
 from identity_service.store import accounts
-
-STACK = "identity-os-test"
-
-
-class Killed(BaseException):
-    """Simulates a killed process: a BaseException that no handler catches."""
-
-
-def aws(service):
-    return botocore.session.get_session().create_client(service, region_name="us-east-1")
-
-
-@pytest.fixture
-def usage_plans(table, monkeypatch):
-    """The four usage plans of a deployed stack, and an unrelated one."""
-    gateway = aws("apigateway")
-    plans = {plan: gateway.create_usage_plan(name=f"{STACK}-{plan}")["id"] for plan in PLANS}
-    gateway.create_usage_plan(name="somebody else's")
-    outputs = {f"UsagePlan{plan.capitalize()}": {"Value": usage_plan} for plan, usage_plan in plans.items()}
-    outputs["TableName"] = {"Value": "identity-os"}
-    topic = {"Topic": {"Type": "AWS::SNS::Topic"}}
-    aws("cloudformation").create_stack(StackName=STACK, TemplateBody=json.dumps({"Resources": topic, "Outputs": outputs}))
-    monkeypatch.setenv("IDENTITY_OS_STACK", STACK)
-    yield plans
-    settings.cache_clear()
+from tests.unit.stack import STACK, Killed, aws, state
 
 
 @pytest.fixture
@@ -45,20 +17,6 @@ def run(usage_plans, capsys):
         return code, captured.out.strip(), captured.err.strip()
 
     return run
-
-
-def state(usage_plans):
-    """Every gateway key: account, whether its value is right, enabled, and its plans."""
-    gateway = aws("apigateway")
-    on = {
-        plan: {key["id"] for key in gateway.get_usage_plan_keys(usagePlanId=id_)["items"]} for plan, id_ in usage_plans.items()
-    }
-    rows = []
-    for key in gateway.get_api_keys(includeValues=True)["items"]:
-        account = key["name"].removeprefix(f"{STACK}-")
-        right = key["value"] == accounts.gateway_key(account)
-        rows.append((account, right, key["enabled"], [plan for plan, keys in on.items() if key["id"] in keys]))
-    return sorted(rows)
 
 
 def test_an_account_has_one_key_on_the_usage_plan_of_its_plan(run, usage_plans):
@@ -84,27 +42,30 @@ def test_custom_limit_above_the_plan_is_not_throttled_by_its_usage_plan(run, usa
     assert state(usage_plans) == [(account, True, True, ["pro"])]
 
 
-@pytest.fixture
-def killed_at(monkeypatch):
-    """Raises Killed before or after the given AWS call, counted from now; None disables it."""
-    original = BaseClient._make_api_call
-    plan = {"at": None, "after": False, "calls": 0}
-
-    def call(self, operation, arguments):
-        plan["calls"] += 1
-        now = plan["calls"] == plan["at"]
-        if now and not plan["after"]:
-            raise Killed
-        answer = original(self, operation, arguments)
-        if now:
-            raise Killed
-        return answer
-
-    monkeypatch.setattr(BaseClient, "_make_api_call", call)
-    return lambda at, after=False: plan.update(at=at, after=after, calls=0)
+def test_suspended_account_has_a_disabled_key_until_it_is_resumed(run, usage_plans):
+    account = run("accounts", "create", "Acme", "--plan", "indie")[1]
+    secret = run("keys", "create", account)[1]
+    for _ in range(2):
+        assert run("accounts", "suspend", account)[0] == 0
+        assert state(usage_plans) == [(account, True, False, ["indie"])]
+        assert accounts.authenticate(secret) is None
+    assert run("plans", "check", "--dry-run")[0] == 0
+    gateway = aws("apigateway")
+    gateway.delete_api_key(apiKey=gateway.get_api_keys()["items"][0]["id"])
+    assert run("plans", "check")[1].splitlines()[0] == f"{account} has no gateway key; is not on usage plan indie: repaired"
+    assert state(usage_plans) == [(account, True, False, ["indie"])]
+    for _ in range(2):
+        assert run("accounts", "resume", account)[0] == 0
+        assert state(usage_plans) == [(account, True, True, ["indie"])]
+        assert accounts.authenticate(secret).account_id == account
 
 
-COMMANDS = [("keys", "create", "--name", "ci", "--replace"), ("accounts", "set-plan", "pro"), ("accounts", "set-plan", "free")]
+COMMANDS = [
+    ("keys", "create", "--name", "ci", "--replace"),
+    ("accounts", "set-plan", "pro"),
+    ("accounts", "set-plan", "free"),
+    ("accounts", "suspend"),
+]
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
@@ -123,7 +84,8 @@ def test_command_killed_at_any_call_succeeds_when_run_again(run, usage_plans, ki
             assert run(group, command, account, *rest)[0] == 0
         plan = accounts.get_account(account)["plan"]
         assert plan == (rest[0] if command == "set-plan" else "indie")
-        assert [row for row in state(usage_plans) if row[0] == account] == [(account, True, True, [plan])]
+        enabled = command != "suspend"
+        assert [row for row in state(usage_plans) if row[0] == account] == [(account, True, enabled, [plan])]
         works = [key for key in accounts.list_keys(account) if not key["revoked_at"]]
         assert len(works) == 1
     assert 8 < at < 59

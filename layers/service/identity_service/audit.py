@@ -6,8 +6,8 @@ Lines, each line canonical JSON: a header, then the records as `GET /instances/{
 """
 
 import json
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from identity_engine import (
@@ -28,6 +28,8 @@ from identity_service.store.instances import Head
 
 FORMAT: Final = "identity-os-audit/1"
 _FIELDS: Final = {"record", "kind", "at", "engine_version", "previous", "digest", "observations"}
+#: What records have since format 2; `note` only where a person gave one.
+_SINCE_2: Final = {"format", "actor"}
 
 
 class NotAnExport(ValueError):
@@ -40,7 +42,8 @@ class Mismatch(Exception):
 
     Reasons: out_of_place (a record was dropped, duplicated or swapped), chain (it does not follow the previous record), digest
     (its content was changed), malformed, replay (the engine computes a different result), engine_version (another engine
-    version wrote it, so this one cannot replay it), head (the records do not lead to the instance's current state).
+    version wrote it, so this one cannot replay it), head (the records do not lead to the instance's current state), anchor (a
+    digest that a customer kept is in no record: the trail was written anew).
     """
 
     record: int
@@ -116,7 +119,8 @@ class _Replay:
 
     def _check(self, record: Any, expected: int) -> None:
         led_to = "snapshot" if record["kind"] == "observations" else "state"
-        if set(record) != _FIELDS | {led_to}:
+        since_2 = _SINCE_2 | ({"note"} if "note" in record else set()) if "format" in record else set()
+        if set(record) != _FIELDS | since_2 | {led_to} or record.get("format", audit_trail.FORMAT) != audit_trail.FORMAT:
             raise ValueError("unexpected fields")
         if record["record"] != expected:
             raise Mismatch(expected, "out_of_place", f"expected record {expected}, found record {record['record']}")
@@ -192,11 +196,51 @@ def export(head: Head) -> Iterator[str]:
         yield canonical(record)
 
 
-def verify_export(lines: Iterable[str]) -> tuple[ExportHeader, Verification]:
-    """Check an export; raises NotAnExport when its first line is not a valid header."""
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """The digest of a record of this instance, as a customer's SDK kept it. `line` of the customer's file."""
+
+    line: int
+    digest: str
+
+
+def anchors_of(instance_id: str, lines: Iterable[str]) -> list[Anchor]:
+    """The anchors of an instance in a file that an SDK wrote (`audit_log`). ValueError names a line that is none."""
+    anchors = []
+    for number, line in enumerate(lines, 1):
+        try:
+            row = json.loads(line)
+            if row["instance_id"] == instance_id:
+                anchors.append(Anchor(number, str(row["digest"])))
+        except (ValueError, KeyError, TypeError, RecursionError):
+            raise ValueError(f"line {number} is no anchor") from None
+    return anchors
+
+
+def instance_of(lines: Iterable[str]) -> str:
+    """The instance of an export; NotAnExport when its first line is not a valid header."""
+    return _parse_header(next(iter(lines), "")).instance_id
+
+
+def verify_export(lines: Iterable[str], anchors: Sequence[Anchor] = ()) -> tuple[ExportHeader, Verification]:
+    """Check an export, and that each anchor is in it. NotAnExport when its first line is not a valid header."""
     rows = iter(lines)
     header = _parse_header(next(rows, ""))
-    return header, verify(header, (_parse_line(line) for line in rows))
+    missing = {anchor.digest: anchor for anchor in reversed(anchors)}
+
+    def records() -> Iterator[Any]:
+        for record in (_parse_line(line) for line in rows):
+            if isinstance(record, dict):
+                missing.pop(record.get("digest", ""), None)
+            yield record
+
+    verification = verify(header, records())
+    if missing and not verification.mismatch:
+        first = min(missing.values(), key=lambda anchor: anchor.line)
+        text = f"no record has the digest of line {first.line} of the anchors: the trail was written anew after it"
+        mismatch = Mismatch(header.records, "anchor", text)
+        verification = replace(verification, verified=False, mismatch=mismatch)
+    return header, verification
 
 
 def _parse_header(line: str) -> ExportHeader:

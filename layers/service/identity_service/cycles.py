@@ -31,6 +31,7 @@ from identity_service.limits import Meter
 from identity_service.log import logger
 from identity_service.request_models import ObservationRequest
 from identity_service.store import audit_trail, commits, instances
+from identity_service.store.audit_trail import Actor
 from identity_service.store.commits import Change
 from identity_service.store.dynamodb import OutcomeUnknown
 from identity_service.store.idempotency import IdempotencyRecord
@@ -55,6 +56,14 @@ class Step:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """The response body of a committed change, and the digest of the audit record that it left."""
+
+    body: bytes
+    digest: str
+
+
 def snapshot_response(instance_id: str, state: State, encoded: str | None = None) -> dict[str, Any]:
     """A snapshot with its content-addressed id."""
     return {"id": snapshot_id(encoded or encode(state)), "instance_id": instance_id, **snapshot_view(state)}
@@ -76,17 +85,17 @@ def process(
     observations: Sequence[ObservationRequest],
     render: Callable[[list[Step]], bytes],
     idempotency: IdempotencyRecord | None,
-) -> bytes:
-    """Process the observations of a request, all or none, one cycle each. Returns the body that `render` builds."""
+) -> Committed:
+    """Process the observations of a request, all or none, one cycle each. The body is what `render` builds."""
     head = load_head(meter, instance_id, len(observations), idempotency)
-    moment = now()
+    moment, actor = now(), Actor(meter.principal.key_id)
 
-    def compute(current: Head) -> Change[bytes]:
-        change = _process_observations(current, observations, moment, meter.windows.month)
+    def compute(current: Head) -> Change[Committed]:
+        change = _process_observations(current, observations, moment, meter.windows.month, actor)
         return _with_response(change, render(change.result), idempotency)
 
     try:
-        body = commits.commit(head, compute, idempotency)
+        committed = commits.commit(head, compute, idempotency)
     except OutcomeUnknown:
         # If the write took effect, the cycles are used. If not, `identity-os usage check` finds and returns them.
         meter.commit()
@@ -95,21 +104,22 @@ def process(
     except BaseException:
         meter.release()
         raise
-    if body is None:
+    if committed is None:
         meter.release()
         raise errors.not_found("instance")
     meter.commit()
-    return body
+    return committed
 
 
-def _with_response(change: Change[Any], body: bytes, idempotency: IdempotencyRecord | None) -> Change[bytes]:
-    """The change with the response body as its result and the idempotency record, if any, among its records."""
-    stored = [idempotency.put(200, body, change.head.commit)] if idempotency else []
-    return Change(change.head, change.state, [*change.records, *stored], body)
+def _with_response(change: Change[Any], body: bytes, idempotency: IdempotencyRecord | None) -> Change[Committed]:
+    """The change with the response as its result and the idempotency record, if any, among its records."""
+    head = change.head
+    stored = [idempotency.put(200, body, head.commit, head.digest)] if idempotency else []
+    return Change(head, change.state, [*change.records, *stored], Committed(body, head.digest))
 
 
 def _process_observations(
-    head: Head, observations: Sequence[ObservationRequest], moment: float, month: str
+    head: Head, observations: Sequence[ObservationRequest], moment: float, month: str, actor: Actor
 ) -> Change[list[Step]]:
     results = process_all(head.state, [o.observation() for o in observations])
     state, drift = results[-1]
@@ -119,7 +129,7 @@ def _process_observations(
     stamp = iso(moment)
 
     rows = [o.row(stamp) | {"cycle": step.state.cycle} for o, step in zip(observations, steps, strict=True)]
-    record = audit_trail.ObservationsRecord(rows, snapshot, stamp, head.commit)
+    record = audit_trail.ObservationsRecord(rows, snapshot, stamp, actor, head.commit)
     records, digest = audit_trail.put_observations(head.trail_position(), record)
 
     events = []
@@ -159,15 +169,27 @@ def simulate(
 
 
 def reset_instance(
-    meter: Meter, instance_id: str, mode: str, render: Callable[[State], bytes], idempotency: IdempotencyRecord | None
-) -> bytes:
-    """Reset an instance; the history stays and records the reset. Returns the body that `render` builds from the new state."""
-    return reset_head(load_head(meter, instance_id, idempotency=idempotency), mode, render, idempotency)
+    meter: Meter,
+    instance_id: str,
+    mode: str,
+    note: str,
+    render: Callable[[State], bytes],
+    idempotency: IdempotencyRecord | None,
+) -> Committed:
+    """Reset an instance; the history stays and records the reset. The body is what `render` builds from the new state."""
+    head = load_head(meter, instance_id, idempotency=idempotency)
+    return reset_head(head, mode, Actor(meter.principal.key_id, note), render, idempotency)
 
 
-def reset_head(head: Head, mode: str, render: Callable[[State], bytes], idempotency: IdempotencyRecord | None = None) -> bytes:
+def reset_head(
+    head: Head,
+    mode: str,
+    actor: Actor,
+    render: Callable[[State], bytes],
+    idempotency: IdempotencyRecord | None = None,
+) -> Committed:
     """Reset a loaded instance, for callers who have no meter. ApiError 404 when it was deleted meanwhile."""
-    return _replace_state(head, lambda current: reset(current.state, mode), mode, render, idempotency)
+    return _replace_state(head, lambda current: reset(current.state, mode), mode, actor, render, idempotency)
 
 
 def retest(
@@ -177,8 +199,8 @@ def retest(
     strengths: Vector,
     render: Callable[[State], bytes],
     idempotency: IdempotencyRecord | None,
-) -> bytes:
-    """Restart an instance with a test's profile and strengths. Returns the body that `render` builds from the new state."""
+) -> Committed:
+    """Restart an instance with a test's profile and strengths. The body is what `render` builds from the new state."""
     head = load_head(meter, instance_id, idempotency=idempotency)
 
     def new_state(current: Head) -> State:
@@ -192,26 +214,27 @@ def retest(
         )
         return birth(merged, strengths)
 
-    return _replace_state(head, new_state, "retest", render, idempotency)
+    return _replace_state(head, new_state, "retest", Actor(meter.principal.key_id), render, idempotency)
 
 
 def _replace_state(
     head: Head,
     new_state: Callable[[Head], State],
     kind: str,
+    actor: Actor,
     render: Callable[[State], bytes],
     idempotency: IdempotencyRecord | None,
-) -> bytes:
+) -> Committed:
     stamp = iso(now())
 
-    def compute(current: Head) -> Change[bytes]:
+    def compute(current: Head) -> Change[Committed]:
         state = new_state(current)
         encoded = encode(state)
-        record, digest = audit_trail.put_event(current.trail_position(), kind, encoded, stamp, current.commit)
+        record, digest = audit_trail.put_event(current.trail_position(), kind, encoded, stamp, actor, current.commit)
         after = replace(current, encoded=encoded, digest=digest, records=current.records + 1, updated_at=stamp)
         return _with_response(Change(after, state, [record], state), render(state), idempotency)
 
-    body = commits.commit(head, compute, idempotency)
-    if body is None:
+    committed = commits.commit(head, compute, idempotency)
+    if committed is None:
         raise errors.not_found("instance")
-    return body
+    return committed

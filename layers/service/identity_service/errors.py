@@ -3,8 +3,8 @@
     ApiError
       400 invalid_request · incomplete_test         404 not_found              429 rate_limit_exceeded · quota_exceeded
       401 unauthorized                              405 method_not_allowed     500 internal_error
-      403 instance_limit_reached                    409 conflict               503 service_unavailable
-                                                    413, 415
+      403 insufficient_scope                        409 conflict               503 service_unavailable
+      403 instance_limit_reached                    413, 415
 
 Code above the store raises them; only `middleware` turns them into JSON.
 """
@@ -67,6 +67,19 @@ def incomplete_test(missing: Sequence[str]) -> ApiError:
 def unauthorized() -> ApiError:
     """401: the same response for every cause, so that keys cannot be probed."""
     return ApiError(401, "unauthorized", "a valid API key is required: Authorization: Bearer idos_sk_...")
+
+
+def insufficient_scope(scope: str, needs: str) -> ApiError:
+    """403 when the key's scope does not cover the operation."""
+    return ApiError(
+        403, "insufficient_scope", f"this key's scope is {scope}, and this needs {needs}", {"scope": scope, "needs": needs}
+    )
+
+
+def bound_key(scope: str, needs: str) -> ApiError:
+    """403 when a key that is bound to instances would create one."""
+    message = f"this key is bound to its instances and creates none: use a key of scope {needs} that is not bound"
+    return ApiError(403, "insufficient_scope", message, {"scope": scope, "needs": needs})
 
 
 def instance_limit_reached(limit: int) -> ApiError:

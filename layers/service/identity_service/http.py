@@ -12,7 +12,6 @@ from identity_engine import canonical
 from identity_service import errors
 from identity_service.clock import now
 from identity_service.limits import Meter
-from identity_service.principal import principal_of
 from identity_service.store.accounts import account_key
 from identity_service.store.idempotency import IdempotencyRecord
 from identity_service.store.instances import partition
@@ -31,13 +30,9 @@ BatchModel = TypeVar("BatchModel", bound=BaseModel)
 
 def meter(request: Request) -> Meter:
     """The request's meter. ApiError 401 when the event has no principal."""
-    state = request.scope[SCOPE]
-    if state.get("meter") is None:
-        principal = principal_of(request.scope.get("aws.event", {}))
-        if principal is None:
-            raise errors.unauthorized()
-        state["meter"] = Meter(principal)
-    current: Meter = state["meter"]
+    current: Meter | None = request.scope[SCOPE]["meter"]
+    if current is None:
+        raise errors.unauthorized()
     return current
 
 
@@ -95,6 +90,11 @@ async def idempotency_key(request: Request, instance_id: str | None = None) -> I
     pk = account_key(account_id)["PK"] if instance_id is None else partition(account_id, instance_id)
     body = canonical(from_json(await request.body() or b"{}"))
     return IdempotencyRecord(pk, key, sha256(f"{request.scope['path']}\n{body}".encode()).hexdigest(), now())
+
+
+def audit_digest(digest: str | None) -> dict[str, str]:
+    """The header that gives a caller the digest of the audit record, to keep as an anchor."""
+    return {"X-Audit-Digest": digest} if digest else {}
 
 
 def encode_data(data: Any) -> bytes:

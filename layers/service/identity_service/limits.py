@@ -87,11 +87,12 @@ class Meter:
         self._reserved = 0
 
     def headers(self) -> dict[str, str]:
-        """The rate limit headers: limits, remaining amounts, reset time."""
-        if self.counts is None:
-            return {}
+        """The headers about the caller: the key's scope; limits, remaining amounts, reset time."""
         principal = self.principal
+        if self.counts is None:
+            return {"X-Key-Scope": principal.scope}
         return {
+            "X-Key-Scope": principal.scope,
             "X-RateLimit-Limit": str(principal.per_minute),
             "X-RateLimit-Remaining": str(max(principal.per_minute - self.counts.requests, 0)),
             "X-RateLimit-Reset": str(self.windows.minute_ends),

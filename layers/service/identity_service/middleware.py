@@ -1,4 +1,4 @@
-"""The middleware of every function: request ids, rate limit headers, error responses, HEAD.
+"""The middleware of every function: scopes of keys, request ids, rate limit headers, CORS, error responses, HEAD.
 
 `errors` defines the errors; this is the only module that turns an exception into a response.
 """
@@ -13,13 +13,22 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from identity_service import errors
+from identity_service import errors, scopes
 from identity_service.errors import ApiError
-from identity_service.http import SCOPE, json_response, meter
+from identity_service.http import SCOPE, audit_digest, json_response, meter
+from identity_service.limits import Meter
 from identity_service.log import logger
+from identity_service.principal import principal_of
 from identity_service.store.dynamodb import Conflict, StoreUnavailable
 from identity_service.store.idempotency import Replayed
 from identity_service.validation_errors import validation_problems
+
+#: Keys travel in a header, never in a cookie, so any page may call. The gateway adds the same to its own responses.
+CORS = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Expose-Headers": "X-Request-Id, X-Key-Scope, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, "
+    "X-Monthly-Limit, X-Monthly-Remaining, X-Audit-Digest, Idempotent-Replayed, Retry-After",
+}
 
 
 class RequestMiddleware:
@@ -42,7 +51,7 @@ class RequestMiddleware:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = {"X-Request-Id": state["request_id"]}
+                headers = {"X-Request-Id": state["request_id"], **CORS}
                 if state["meter"] is not None:
                     headers |= state["meter"].headers()
                 message["headers"] = [
@@ -52,10 +61,31 @@ class RequestMiddleware:
             await send(message)
 
         try:
+            _check_scope(scope)
             await self.app(scope, receive, send_with_headers)
         except Exception as error:
             response = await error_response(Request(scope, receive), error)
             await response(scope, receive, send_with_headers)
+
+
+def _check_scope(scope: Scope) -> None:
+    """ApiError 403 when the caller's key does not cover the operation, 404 when it is bound to other instances."""
+    event = scope.get("aws.event", {})
+    principal = principal_of(event)
+    if principal is None:
+        return
+    # The caller is known from here on, so that a refused request is counted, too.
+    scope[SCOPE]["meter"] = Meter(principal)
+    method, resource = event["httpMethod"], event["resource"]
+    needs = scopes.needed(method, resource)
+    if not scopes.allows(principal.scope, needs):
+        raise errors.insufficient_scope(principal.scope, needs)
+    if principal.bound_to:
+        if scopes.creates(method, resource):
+            raise errors.bound_key(principal.scope, needs)
+        instance_id = scopes.instance_in(scope["path"], resource)
+        if instance_id is not None and instance_id not in principal.bound_to:
+            raise errors.not_found("instance")
 
 
 def _without_body(send: Send) -> Send:
@@ -68,7 +98,7 @@ def _without_body(send: Send) -> Send:
 async def error_response(request: Request, error: Exception) -> Response:
     """The response for an exception: an error response, or the stored response of a replayed request."""
     if isinstance(error, Replayed) and error.same:
-        return json_response(error.body, error.status, {"Idempotent-Replayed": "true"})
+        return json_response(error.body, error.status, {"Idempotent-Replayed": "true", **audit_digest(error.digest)})
     api_error = _api_error(request, error)
     if request.scope.get("aws.event") and (counting_error := _count_failed_request(request)) is not None:
         api_error = counting_error

@@ -5,17 +5,23 @@ from dataclasses import dataclass
 from typing import Any
 
 from identity_service.plans import PLANS
+from identity_service.scopes import OPERATOR
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """An account and its limits: requests a minute, cycles a month, instances (None: unlimited)."""
+    """An account and its limits: requests a minute, cycles a month, instances (None: unlimited).
+
+    `scope` is the key's (`scopes`). `bound_to`: the only instances that the key is for; empty: all of the account.
+    """
 
     account_id: str
     plan: str
     key_id: str
     per_minute: int
     per_month: int
+    scope: str
+    bound_to: tuple[str, ...] = ()
 
     @property
     def instances(self) -> int | None:
@@ -30,6 +36,8 @@ class Principal:
             "key_id": self.key_id,
             "per_minute": str(self.per_minute),
             "per_month": str(self.per_month),
+            "scope": self.scope,
+            "bound_to": ",".join(self.bound_to),
         }
 
 
@@ -43,6 +51,9 @@ def principal_of(event: Mapping[str, Any]) -> Principal | None:
             context["key_id"],
             int(context["per_minute"]),
             int(context["per_month"]),
+            # An authorizer of an older deployment names no scope for a minute: its keys may do everything.
+            context.get("scope", OPERATOR),
+            tuple(context.get("bound_to", "").split(",")) if context.get("bound_to") else (),
         )
     except KeyError:
         return None

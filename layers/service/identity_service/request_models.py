@@ -3,7 +3,7 @@
 Strict mode: "0.8" is not a number and 1 is not a boolean. Unknown fields are rejected, so that a typo is not ignored silently.
 """
 
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any
 
 from pydantic import (
     AfterValidator,
@@ -38,10 +38,11 @@ from identity_engine import (
     canonical,
 )
 from identity_service.clock import parse_iso
+from identity_service.openapi import without_default
 
 CONTEXT_LIMIT = 8_192
-
-T = TypeVar("T")
+#: Longest note of a decision, in characters.
+NOTE_LIMIT = 500
 
 
 def _invalid(reason: str, message: str) -> PydanticCustomError:
@@ -83,20 +84,14 @@ def _one_of(values: tuple[str, ...]) -> Any:
     return Annotated[str, AfterValidator(check), WithJsonSchema({"type": "string", "enum": list(values)})]
 
 
-#: JSON Schema patterns have no case-insensitive flag.
-_ANY_CASE = "|".join("".join(f"[{c}{c.lower()}]" if c.isalpha() else c for c in name) for name in MODE_CONSTANTS)
-_MODE_SCHEMA = {
-    "type": "string",
-    "pattern": f"^({_ANY_CASE})$",
-    "description": f"A mode, in any case: {', '.join(MODE_CONSTANTS)}.",
-    "examples": ["EXPLORATION"],
-}
-
-ModeName = Annotated[str, AfterValidator(_mode), WithJsonSchema(_MODE_SCHEMA)]
+#: Modes are accepted in any case. The document has the one case that clients should send, as an enum.
+ModeName = Annotated[str, AfterValidator(_mode), WithJsonSchema({"type": "string", "enum": list(MODE_CONSTANTS)})]
 Unit = Annotated[float, Field(ge=0, le=1)]
 Strength = Annotated[float, Field(ge=-1, le=1)]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
 Text = Annotated[str, StringConstraints(max_length=1000)]
+Timestamp = Annotated[str, AfterValidator(_timestamp), WithJsonSchema({"type": "string", "format": "date-time"})]
+Context = Annotated[dict[str, Any], AfterValidator(_context)]
 
 
 class Request(BaseModel):
@@ -108,18 +103,20 @@ class Request(BaseModel):
 class ObservationRequest(Request):
     """A report of what the agent just did."""
 
-    mode_target: ModeName
-    signal_strength: Unit
-    confidence: Unit = 1.0
-    severity: Annotated[
-        _one_of(SEVERITIES),  # type: ignore[valid-type]
-        Field(description="incident: confirmed by a detector or a person. STRESS_RESPONSE alone; stress is HIGH at once."),
-    ] = "normal"
-    context: Annotated[
-        dict[str, Any], AfterValidator(_context), Field(description="Stored with the observation, not evaluated. At most 8 KB.")
-    ] = Field(default_factory=dict)
-    timestamp: Annotated[str, AfterValidator(_timestamp), WithJsonSchema({"type": "string", "format": "date-time"})] = Field(
-        default="", description="When it happened. Default: the time of the request."
+    mode_target: ModeName = Field(description="The mode that the action belongs to, in any case.")
+    signal_strength: Unit = Field(
+        description="How strongly it showed, 0 to 1. docs/event-strength.md has values to start with."
+    )
+    confidence: Unit = Field(default=1.0, description="How sure the report is, 0 to 1. It weakens the report's effect.")
+    severity: _one_of(SEVERITIES) = Field(  # type: ignore[valid-type]
+        default="normal",
+        description="incident: confirmed by a detector or a person. STRESS_RESPONSE alone; stress is HIGH at once.",
+    )
+    context: Context = Field(default_factory=dict, description="Stored with the observation, not evaluated. At most 8 KB.")
+    timestamp: Timestamp = Field(
+        default="",
+        description="When it happened, in UTC unless it has an offset. Left out: the time of the request.",
+        json_schema_extra=without_default,
     )
 
     @field_validator("severity")
@@ -149,30 +146,52 @@ class ObservationRequest(Request):
 class BatchRequest(Request):
     """Up to 100 observations, processed in order: all of them or none."""
 
-    observations: Annotated[list[ObservationRequest], Field(min_length=1, max_length=100)]
-    include_intermediate: bool = False
+    observations: list[ObservationRequest] = Field(min_length=1, max_length=100, description="The reports in order.")
+    include_intermediate: bool = Field(default=False, description="Whether to return the result after each observation.")
 
 
 class ProfileRequest(Request):
     """The agent's profile, fixed at creation. Every field is optional."""
 
-    core_modes: list[ModeName] = []
-    suppressed_modes: list[ModeName] = []
-    risk_posture: _one_of(RISK_POSTURES) = "moderate"  # type: ignore[valid-type]
-    energy_policy: _one_of(ENERGY_POLICIES) = "balanced"  # type: ignore[valid-type]
-    stress_tolerance: _one_of(STRESS_TOLERANCES) = "normal"  # type: ignore[valid-type]
-    drift_tolerance: _one_of(DRIFT_TOLERANCES) = "normal"  # type: ignore[valid-type]
-    governance: _one_of(GOVERNANCE) = "relaxed"  # type: ignore[valid-type]
-    description: Text = ""
+    core_modes: list[ModeName] = Field(
+        default_factory=list, description="Modes that are the agent's own. Their loss is corrected."
+    )
+    suppressed_modes: list[ModeName] = Field(
+        default_factory=list, description="Modes that it should not act by. None may be a core mode."
+    )
+    risk_posture: _one_of(RISK_POSTURES) = Field(  # type: ignore[valid-type]
+        default="moderate", description="How much risk it takes. averse allows no explore, pivot or challenge."
+    )
+    energy_policy: _one_of(ENERGY_POLICIES) = Field(  # type: ignore[valid-type]
+        default="balanced", description="How much energy work and failures cost: half, as it is, half as much again."
+    )
+    stress_tolerance: _one_of(STRESS_TOLERANCES) = Field(  # type: ignore[valid-type]
+        default="normal", description="Whether HIGH and OVER begin 0.05 earlier or later."
+    )
+    drift_tolerance: _one_of(DRIFT_TOLERANCES) = Field(  # type: ignore[valid-type]
+        default="normal", description="Whether the distances of drift are 0.8 or 1.25 times the usual ones."
+    )
+    governance: _one_of(GOVERNANCE) = Field(  # type: ignore[valid-type]
+        default="relaxed",
+        description="What is allowed without stress. strict: what active modes contribute; relaxed: all but what only "
+        "suppressed modes contribute; stress_only: everything.",
+    )
+    description: Text = Field(default="", description="A note for people. Nothing is computed on it.")
 
 
 class InitialConfig(Request):
     """The initial state of a new agent. A persona supplies strengths and profile; fields given besides it override them."""
 
-    mode_strengths: dict[ModeName, Strength] = {}
-    energy_level: Unit = CONFIG.energy_start
-    profile: ProfileRequest = Field(default_factory=ProfileRequest)
-    persona_id: Annotated[str, Field(examples=["persona_guardian"])] = ""
+    mode_strengths: dict[ModeName, Strength] = Field(
+        default_factory=dict, description="The strength of each mode, -1 to 1; STRESS_RESPONSE from 0. A mode left out has 0."
+    )
+    energy_level: Unit = Field(default=CONFIG.energy_start, description="Energy, 0 to 1.")
+    profile: ProfileRequest = Field(default_factory=ProfileRequest, description="Who the agent is, fixed at creation.")
+    persona_id: str = Field(
+        default="",
+        description="A persona that supplies strengths and profile; fields beside it take precedence. See GET /v1/personas.",
+        json_schema_extra=without_default,
+    )
 
     def state(self) -> State:
         """The engine's state at birth. Contradiction when two fields exclude each other or the persona is unknown."""
@@ -214,9 +233,9 @@ class Contradiction(ValueError):
 class InstanceRequest(Request):
     """The name and initial state of a new instance."""
 
-    name: Name
-    description: Text = ""
-    initial_config: InitialConfig = Field(default_factory=InitialConfig)
+    name: Name = Field(description="A name for people. It need not be unique.")
+    description: Text = Field(default="", description="A note for people.")
+    initial_config: InitialConfig = Field(default_factory=InitialConfig, description="How the agent is born. Default: neutral.")
 
 
 class InstanceUpdateRequest(Request):
@@ -224,28 +243,32 @@ class InstanceUpdateRequest(Request):
 
     model_config = ConfigDict(json_schema_extra={"minProperties": 1})
 
-    name: Name = ""
-    description: Text = ""
+    name: Name = Field(default="", description="The new name.", json_schema_extra=without_default)
+    description: Text = Field(default="", description="The new description.", json_schema_extra=without_default)
 
 
 class ResetRequest(Request):
-    """The state to reset to. `lastSnapshot` is an alias of last_stable."""
+    """The state to reset to, and why."""
 
-    mode: _one_of((*RESETS, "lastSnapshot"))  # type: ignore[valid-type]
+    mode: _one_of((*RESETS, "lastSnapshot")) = Field(  # type: ignore[valid-type]
+        description="initial: as at birth. default: neutral. last_stable: the last calm state (lastSnapshot is an alias). "
+        "rebaseline: as the agent is now is the new normal."
+    )
+    note: str = Field(default="", max_length=NOTE_LIMIT, description="Why, in a person's words. The audit trail keeps it.")
 
 
 class GoalRequest(Request):
     """A goal to assess: its complexity, and the modes that it requires."""
 
-    complexity: _one_of(COMPLEXITIES)  # type: ignore[valid-type]
-    required_modes: list[ModeName] = []
+    complexity: _one_of(COMPLEXITIES) = Field(description="How much the goal takes.")  # type: ignore[valid-type]
+    required_modes: list[ModeName] = Field(default_factory=list, description="The modes that it needs.")
 
 
 class ResponseRequest(Request):
     """One answered question."""
 
-    question_id: str
-    selected_option_id: str
+    question_id: str = Field(description="The id of the question, such as q1.")
+    selected_option_id: str = Field(description="The id of the chosen option, such as q1_a.")
 
 
 class TestRequest(Request):
@@ -253,53 +276,14 @@ class TestRequest(Request):
 
     __test__ = False
 
-    instance_id: str = ""
-    create_instance: bool = False
-    instance_name: Name = ""
-    version: _one_of(tuple(VERSIONS))  # type: ignore[valid-type]
-    responses: Annotated[list[ResponseRequest], Field(max_length=100)]
-
-
-class Page(BaseModel):
-    """Query parameters of a page."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    limit: Annotated[int, Field(ge=1, le=100)] = 20
-    offset: Annotated[int, Field(ge=0, le=10**12)] = 0
-
-
-class InstancePage(Page):
-    """Query parameters of the instance list."""
-
-    sort: Literal["created_at", "name"] = "created_at"
-    order: Literal["asc", "desc"] = "desc"
-    name: Annotated[str, Field(max_length=100, description="Exactly this name; `sort` is by name then.")] = ""
-
-
-class HistoryPage(Page):
-    """Query parameters of the history, newest first."""
-
-    limit: Annotated[int, Field(ge=1, le=1000)] = 100
-
-
-class DriftPage(HistoryPage):
-    """Query parameters of the drift events, newest first, of one level or of all."""
-
-    level: Literal["D0", "D1", "D2", "D3"] | None = None
-
-
-class ContractQuery(BaseModel):
-    """Query parameters of the contract: `explain` adds the reasons."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    explain: bool = False
-
-
-class QuestionsQuery(BaseModel):
-    """Query parameters of the test questions."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    version: Literal["v1", "v2", "v3"] = "v1"
+    instance_id: str = Field(
+        default="",
+        description="The instance to give the result to. Either this or create_instance.",
+        json_schema_extra=without_default,
+    )
+    create_instance: bool = Field(default=False, description="Whether to create an instance with the result.")
+    instance_name: Name = Field(
+        default="", description="The name of the new instance; needed with create_instance.", json_schema_extra=without_default
+    )
+    version: _one_of(tuple(VERSIONS)) = Field(description="The version of the test.")  # type: ignore[valid-type]
+    responses: list[ResponseRequest] = Field(max_length=100, description="One answer to each question of the version.")

@@ -21,12 +21,13 @@ from identity_engine import (
 )
 from identity_service import errors
 from identity_service.clock import now
-from identity_service.cycles import retest, snapshot_response
+from identity_service.cycles import Committed, retest, snapshot_response
 from identity_service.errors import Problem
 from identity_service.http import encode_data
 from identity_service.limits import Meter
 from identity_service.request_models import TestRequest
 from identity_service.store import instances
+from identity_service.store.audit_trail import Actor
 from identity_service.store.idempotency import IdempotencyRecord
 from identity_service.store.instances import LimitReached
 
@@ -44,7 +45,7 @@ def questions_response(version: str) -> dict[str, Any]:
     return {"version": version, "question_count": VERSIONS[version], "questions": questions}
 
 
-def submit_test(meter: Meter, test: TestRequest, idempotency: IdempotencyRecord | None) -> bytes:
+def submit_test(meter: Meter, test: TestRequest, idempotency: IdempotencyRecord | None) -> Committed:
     """Score a test and give its profile to an existing or new instance. ApiError 400 when answers are missing or invalid."""
     _check_target(test)
     answers = _answers(test)
@@ -58,13 +59,13 @@ def submit_test(meter: Meter, test: TestRequest, idempotency: IdempotencyRecord 
         return retest(meter, test.instance_id, profile, strengths, lambda state: render(test.instance_id, state), idempotency)
     meter.count_while(idempotency.check if idempotency else lambda: None)
     principal, state = meter.principal, birth(profile, strengths)
-    head = instances.new(principal.account_id, test.instance_name, "", state, now())
-    body = render(head.id, state)
+    new = instances.new(principal.account_id, test.instance_name, "", state, now(), Actor(principal.key_id))
+    body = render(new.head.id, state)
     try:
-        instances.create(head, state, principal.instances, idempotency, body, 200)
+        instances.create(new, principal.instances, idempotency, body, 200)
     except LimitReached:
         raise errors.instance_limit_reached(principal.instances or 0) from None
-    return body
+    return Committed(body, new.head.digest)
 
 
 def _result(instance_id: str, mode_profile: dict[str, float], matches: list[tuple[str, float]], state: State) -> dict[str, Any]:

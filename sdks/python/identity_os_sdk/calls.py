@@ -151,9 +151,10 @@ def assess_goal(instance_id: str, complexity: str, required_modes: Iterable[m.Mo
     return Call("POST", _path(instance_id, "/goals/assess"), _data(m.GoalAssessment), body)
 
 
-def reset(instance_id: str, mode: str) -> Call[m.Reset]:
+def reset(instance_id: str, mode: str, note: str | None = None) -> Call[m.Reset]:
     """POST /instances/{id}/reset."""
-    return Call("POST", _path(instance_id, "/reset"), _data(m.Reset), {"mode": mode})
+    body = {"mode": mode} if note is None else {"mode": mode, "note": note}
+    return Call("POST", _path(instance_id, "/reset"), _data(m.Reset), body)
 
 
 def history(instance_id: str, limit: int | None, offset: int | None) -> Call[m.Page[m.HistoryRow]]:

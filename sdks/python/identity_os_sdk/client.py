@@ -1,6 +1,7 @@
 """The two clients: `IdentityOS`, and `IdentityOSAsync` with the same methods as coroutines."""
 
 import asyncio
+import os
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from datetime import datetime
@@ -11,6 +12,7 @@ import httpx
 
 from identity_os_sdk import calls
 from identity_os_sdk import models as m
+from identity_os_sdk.anchors import AuditLog
 from identity_os_sdk.calls import Call
 from identity_os_sdk.errors import NotFoundError
 from identity_os_sdk.transport import LastResponse, Send, Wait, about, conversation, options
@@ -79,6 +81,12 @@ class Engine:
     def __init__(self, client: "IdentityOS") -> None:
         self._client = client
 
+    @property
+    def key_scope(self) -> str | None:
+        """The scope of the client's key (read, agent, operator), as the last response said; None before the first."""
+        last = self._client.last_response
+        return last.key_scope if last else None
+
     def process(
         self,
         instance_id: str,
@@ -129,12 +137,13 @@ class Engine:
         """Whether the agent should take on a goal now. `complexity`: low, medium, high or critical."""
         return self._client.send(calls.assess_goal(instance_id, complexity, required_modes))
 
-    def reset(self, instance_id: str, mode: m.ResetMode) -> m.Reset:
-        """Reset the agent. The history stays.
+    def reset(self, instance_id: str, mode: m.ResetMode, note: str | None = None) -> m.Reset:
+        """Reset the agent. The history stays. Needs a key of scope operator.
 
         `mode`: initial, last_stable, default, or rebaseline, which accepts the agent as it is now as the new normal.
+        `note`: why, up to 500 characters, which the audit trail keeps.
         """
-        return self._client.send(calls.reset(instance_id, mode))
+        return self._client.send(calls.reset(instance_id, mode, note))
 
     def get_history(self, instance_id: str, limit: int | None = None, offset: int | None = None) -> m.Page[m.HistoryRow]:
         """One page of the processed observations, newest first."""
@@ -202,13 +211,19 @@ class Test:
         return self._client.send(calls.submit_test(version, answers, instance_id, instance_name))
 
 
+def _keep_digest(log: AuditLog | None, path: str, result: Any, response: LastResponse | None) -> None:
+    if log is not None and response is not None and response.audit_digest is not None:
+        log.keep(path, result, response.audit_digest, response.request_id)
+
+
 class IdentityOS:
     """A client of Identity OS. Safe to share between threads; close it, or use it as a context manager.
 
     `api_key` and `base_url` (with or without /v1) come from IDENTITY_OS_API_KEY and IDENTITY_OS_BASE_URL if they are not given.
     `timeout`: seconds for one sending. Connection errors, 409, 429 and 5xx are sent again up to `max_retries` times, with
     backoff, jitter and Retry-After; a wait longer than `longest_wait` seconds raises instead. Every POST carries an
-    Idempotency-Key, so that sending it again is safe. `http_client`: an httpx.Client of your own, which is then yours to close.
+    Idempotency-Key, so that sending it again is safe. `audit_log`: a file to which the digest of each audit record is appended,
+    for `identity-os verify --anchors`. `http_client`: an httpx.Client of your own, which is then yours to close.
     """
 
     def __init__(
@@ -219,9 +234,11 @@ class IdentityOS:
         timeout: float = 30.0,
         max_retries: int = 4,
         longest_wait: float = 60.0,
+        audit_log: str | os.PathLike[str] | None = None,
         http_client: httpx.Client | None = None,
     ) -> None:
         self._options = options(api_key, base_url, timeout, max_retries, longest_wait)
+        self._audit_log = AuditLog(audit_log) if audit_log is not None else None
         self._own = http_client is None
         self._http = http_client or httpx.Client()
         #: The last response's request id, rate limit and retries. None before the first response.
@@ -251,6 +268,7 @@ class IdentityOS:
             except StopIteration as done:
                 result: T
                 result, self.last_response = done.value
+                _keep_digest(self._audit_log, call.path, result, self.last_response)
                 return result
 
     def _ask(self, step: Send) -> httpx.Response | httpx.TransportError:
@@ -350,6 +368,12 @@ class EngineAsync:
     def __init__(self, client: "IdentityOSAsync") -> None:
         self._client = client
 
+    @property
+    def key_scope(self) -> str | None:
+        """The scope of the client's key (read, agent, operator), as the last response said; None before the first."""
+        last = self._client.last_response
+        return last.key_scope if last else None
+
     async def process(
         self,
         instance_id: str,
@@ -400,9 +424,9 @@ class EngineAsync:
         """Whether the agent should take on a goal now. `complexity`: low, medium, high or critical."""
         return await self._client.send(calls.assess_goal(instance_id, complexity, required_modes))
 
-    async def reset(self, instance_id: str, mode: str) -> m.Reset:
-        """Reset the agent. `mode`: initial, last_stable or default. The history stays."""
-        return await self._client.send(calls.reset(instance_id, mode))
+    async def reset(self, instance_id: str, mode: m.ResetMode, note: str | None = None) -> m.Reset:
+        """As Engine.reset."""
+        return await self._client.send(calls.reset(instance_id, mode, note))
 
     async def get_history(self, instance_id: str, limit: int | None = None, offset: int | None = None) -> m.Page[m.HistoryRow]:
         """One page of the processed observations, newest first."""
@@ -481,9 +505,11 @@ class IdentityOSAsync:
         timeout: float = 30.0,
         max_retries: int = 4,
         longest_wait: float = 60.0,
+        audit_log: str | os.PathLike[str] | None = None,
         http_client: httpx.AsyncClient | None = None,
     ) -> None:
         self._options = options(api_key, base_url, timeout, max_retries, longest_wait)
+        self._audit_log = AuditLog(audit_log) if audit_log is not None else None
         self._own = http_client is None
         self._http = http_client or httpx.AsyncClient()
         #: The last response's request id, rate limit and retries. None before the first response.
@@ -513,6 +539,7 @@ class IdentityOSAsync:
             except StopIteration as done:
                 result: T
                 result, self.last_response = done.value
+                _keep_digest(self._audit_log, call.path, result, self.last_response)
                 return result
 
     async def _ask(self, step: Send) -> httpx.Response | httpx.TransportError:

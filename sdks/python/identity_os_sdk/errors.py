@@ -131,7 +131,17 @@ class AuthenticationError(APIError):
 
 
 class PermissionDeniedError(APIError):
-    """The account may not do this."""
+    """The key or the account may not do this."""
+
+    @property
+    def scope(self) -> str | None:
+        """The key's scope: read, agent or operator; None when the scope is not the reason."""
+        return self.details.get("scope")
+
+    @property
+    def needs(self) -> str | None:
+        """The scope that this needs; None when the scope is not the reason."""
+        return self.details.get("needs")
 
 
 class InstanceLimitError(PermissionDeniedError):

@@ -18,8 +18,8 @@ import logging
 import queue
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Literal
 
 from identity_os_sdk import models as m
@@ -242,27 +242,45 @@ class Guard(_Shared):
     def task(self, name: str, policy: TaskPolicy = "fresh") -> Iterator["Guard"]:
         """A task's boundary.
 
-        fresh: an agent of its own, born alike. carry: this agent, its stress put to rest at the end, unless it pauses or
-        escalates then. none: nothing changes.
+        fresh: an agent of its own, born alike. carry: this agent, its stress put to rest at the end (which needs a key of scope
+        operator), unless it pauses or escalates then. none: nothing changes.
 
         A fresh agent is young for all of a short task: it has stress, and no protection against drift.
         """
         if policy == "fresh":
-            if self._birth is None:
-                raise ConfigurationError("a fresh agent for each task needs Guard.open(...), or policy='carry' or 'none'")
-            with self.core.another_agent(self._birth(name)):
+            with self.core.another_agent(self._born(name)):
                 yield self
             return
         if policy == "carry":
+            self._refresh()
+            self._needs_operator()
             self.core.begin_task()
         yield self
         if policy == "carry":
             self._quietly(self._rest)
 
+    def _born(self, task: str) -> str:
+        """Id of a new agent for a task."""
+        if self._birth is None:
+            raise ConfigurationError("a fresh agent for each task needs Guard.open(...), or policy='carry' or 'none'")
+        return self._birth(task)
+
+    def _needs_operator(self) -> None:
+        """ConfigurationError when the key cannot put stress to rest, said before the task rather than after it."""
+        scope = getattr(self.engine, "key_scope", None)
+        if scope not in (None, "operator"):
+            raise ConfigurationError(
+                f"policy='carry' resets the agent after each task, which needs a key of scope operator, and this one is {scope}"
+            )
+
+    def _may_rest(self) -> bool:
+        """Whether the agent's stress may be put to rest: not while a person has to look at it."""
+        return not (self.contract.should_pause or self.contract.should_escalate)
+
     def _rest(self) -> None:
         self._flush()
         self._refresh(always=True)
-        if not (self.contract.should_pause or self.contract.should_escalate):
+        if self._may_rest():
             self.engine.reset(self.instance_id, "last_stable")
             self._refresh(always=True)
 
@@ -376,6 +394,31 @@ class GuardAsync(_Shared):
         if self._tasks:
             await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._deliver([], flush=True)
+
+    @asynccontextmanager
+    async def task(self, name: str, policy: TaskPolicy = "fresh") -> AsyncIterator["GuardAsync"]:
+        """As Guard.task."""
+        if policy == "fresh":
+            with self.core.another_agent(await asyncio.to_thread(self._guard._born, name)):
+                yield self
+            return
+        if policy == "carry":
+            await self._refresh()
+            self._guard._needs_operator()
+            self.core.begin_task()
+        yield self
+        if policy == "carry":
+            await self._rest()
+
+    async def _rest(self) -> None:
+        try:
+            await self._flush()
+            await self._refresh()
+            if self._guard._may_rest():
+                await self._call(self.engine.reset, self.instance_id, "last_stable")
+                await self._refresh()
+        except Exception:
+            logger.exception("the guard failed; nothing was raised")
 
     async def _decide(
         self, decide: Callable[[], tuple[Verdict, list[Outgoing]]], name: str, call_id: str | None, *, refresh: bool = True

@@ -149,7 +149,7 @@ class LocalEngine:
             engine.goal_view(engine.assess_goal(self._read(instance_id).state, complexity, modes))
         )
 
-    def reset(self, instance_id: str, mode: m.ResetMode) -> m.Reset:
+    def reset(self, instance_id: str, mode: m.ResetMode, note: str | None = None) -> m.Reset:  # noqa: ARG002 - no audit trail
         """Reset the agent: initial, last_stable, default or rebaseline."""
         if mode not in engine.RESETS:
             raise InvalidArgumentError(f"reset {mode!r}: one of {', '.join(engine.RESETS)}")

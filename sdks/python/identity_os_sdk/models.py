@@ -375,6 +375,9 @@ class AuditRecord(Model):
     engine_version: str
     previous: str
     digest: str
+    format: int | None = None
+    actor: str | None = None
+    note: str | None = None
     observations: list[dict[str, Any]]
     snapshot: Snapshot | None = None
     state: dict[str, Any] | None = None

@@ -43,13 +43,19 @@ class RateLimit:
 
 @dataclass(frozen=True)
 class LastResponse:
-    """Metadata of a client's last response. `retries`: number of retries; `replayed`: a stored response was returned."""
+    """Metadata of a client's last response.
+
+    `retries`: number of retries; `replayed`: a stored response was returned; `key_scope`: read, agent or operator;
+    `audit_digest`: digest of the audit record that the request left, None if it left none.
+    """
 
     status: int
     request_id: str | None
     rate_limit: RateLimit
     retries: int
     replayed: bool
+    key_scope: str | None = None
+    audit_digest: str | None = None
 
 
 @dataclass(frozen=True)
@@ -200,4 +206,12 @@ def about(response: httpx.Response, retries: int = 0) -> LastResponse:
     names = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset", "X-Monthly-Limit", "X-Monthly-Remaining")
     limits = RateLimit(*(number(name) for name in names))
     replayed = response.headers.get("Idempotent-Replayed") == "true"
-    return LastResponse(response.status_code, response.headers.get("X-Request-Id"), limits, retries, replayed)
+    return LastResponse(
+        response.status_code,
+        response.headers.get("X-Request-Id"),
+        limits,
+        retries,
+        replayed,
+        response.headers.get("X-Key-Scope"),
+        response.headers.get("X-Audit-Digest"),
+    )

@@ -269,6 +269,38 @@ def test_callbacks_hear_of_stress_denials_and_pauses():
     assert heard == ["stress", "stress", "denied", "denied", "denied", "paused"]
 
 
+def test_tasks_of_a_guard_that_is_awaited():
+    async def story():
+        guard = Guard.open(LocalEngine(":memory:"), "a").asynchronous()
+        first = guard.instance_id
+        async with guard.task("one"):
+            assert guard.instance_id != first
+            await guard.after_tool("pay", "c", error="down")
+            assert (await guard.before_tool("pay", {}, "d")).allowed
+        assert guard.instance_id == first
+        for number in range(3):
+            await guard.after_tool("pay", f"{number}", error="down")
+        assert guard.contract.stress_state == "HIGH"
+        async with guard.task("two", "carry"):
+            pass
+        assert guard.contract.stress_state == "LOW"
+        with pytest.raises(ConfigurationError, match="needs Guard"):
+            async with GuardAsync(Remote(), "inst_1").task("t"):
+                pass
+
+    asyncio.run(story())
+
+
+def test_a_carried_agent_needs_an_operators_key_and_says_so_before_the_task():
+    engine = Remote()
+    engine.key_scope = "agent"
+    with (
+        pytest.raises(ConfigurationError, match="scope operator, and this one is agent"),
+        Guard(engine, "i").task("t", "carry"),
+    ):
+        raise AssertionError("the task does not begin")
+
+
 def test_a_fresh_agent_for_each_task_and_a_carried_one_put_to_rest():
     engine = Engine()
     guard = Guard.open(engine, "support-bot", profile={"risk_posture": "seeking"})
@@ -286,10 +318,11 @@ def test_a_fresh_agent_for_each_task_and_a_carried_one_put_to_rest():
         pass
 
 
-def test_a_fresh_agent_needs_to_know_how_to_be_born():
-    class Remote:
-        process = get_contract = None
+class Remote:
+    process = get_contract = None
 
+
+def test_a_fresh_agent_needs_to_know_how_to_be_born():
     with pytest.raises(ConfigurationError, match="needs Guard"), Guard(Remote(), "inst_1").task("t"):
         pass
 

@@ -1,11 +1,13 @@
 """Accounts and their keys.
 
-ACCOUNT#a / ACCOUNT   plan, name, instance_count, created_at, and custom limits where an account has them
-ACCOUNT#a / KEY#k     the listing of a key: name, last four characters, created, revoked
-KEY#sha256 / KEY      the authorizer's lookup: account and key id, last used
+ACCOUNT#a / ACCOUNT   plan, name, instance_count, created_at, and where an account has them: custom limits, suspended_at, and
+                      deleted_at from the beginning of its deletion (`account_deletion`) to its end
+ACCOUNT#a / KEY#k     the listing of a key: name, last four characters, scope, instances it is bound to, created, revoked
+KEY#sha256 / KEY      the authorizer's lookup: account and key id, scope, bound instances, last used
 """
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -13,12 +15,17 @@ from identity_service.clock import iso, now
 from identity_service.keys import key_hash, new_key, well_formed
 from identity_service.plans import PLANS
 from identity_service.principal import Principal
+from identity_service.scopes import OPERATOR
 from identity_service.store import dynamodb
 from identity_service.store.dynamodb import Item
 
 
 class UnknownAccount(Exception):
     """No account has this id."""
+
+
+class BeingDeleted(Exception):
+    """The deletion of the account has begun: it cannot be resumed, and gets no more keys."""
 
 
 class UnknownKey(Exception):
@@ -70,7 +77,8 @@ def get_account(account_id: str) -> Item:
 def list_accounts() -> list[Item]:
     """All accounts, by id."""
     entries = dynamodb.query("PK = :pk", {":pk": "ACCOUNTS"})
-    return [get_account(entry["SK"]) for entry in entries]
+    found = (dynamodb.get(account_key(entry["SK"])) for entry in entries)
+    return [account for account in found if account is not None]  # None: deleted since its entry was read
 
 
 def set_plan(account_id: str, plan: str, per_minute: int | None = None, per_month: int | None = None) -> None:
@@ -95,11 +103,42 @@ def set_plan(account_id: str, plan: str, per_minute: int | None = None, per_mont
         raise UnknownAccount(account_id) from None
 
 
-def create_key(account_id: str, name: str) -> NewKey:
-    """Create a key for an account. An account may have several valid keys."""
+def suspend(account_id: str) -> None:
+    """Refuse all keys of an account, until `resume`; takes effect when the authorizer's cache expires. Idempotent."""
+    _change(account_id, "SET suspended_at = if_not_exists(suspended_at, :now)", {":now": iso(now())})
+
+
+def resume(account_id: str) -> None:
+    """Accept the keys of a suspended account again. Idempotent. BeingDeleted when its deletion has begun."""
+    _change(account_id, "REMOVE suspended_at", None, "attribute_exists(PK) AND attribute_not_exists(deleted_at)")
+
+
+def begin_deletion(account_id: str) -> Item:
+    """Suspend an account for good and revoke its keys, as the first step of its deletion. Idempotent. Returns the account."""
+    sets = "SET deleted_at = if_not_exists(deleted_at, :now), suspended_at = if_not_exists(suspended_at, :now)"
+    _change(account_id, sets, {":now": iso(now())})
+    for key in list_keys(account_id):
+        if not key["revoked_at"]:
+            revoke_key(account_id, key["id"])
+    return get_account(account_id)
+
+
+def _change(account_id: str, expression: str, values: dict[str, str] | None, condition: str = "attribute_exists(PK)") -> None:
+    try:
+        dynamodb.write(dynamodb.update(account_key(account_id), expression, values, condition=condition))
+    except dynamodb.Conflict as conflict:
+        raise (BeingDeleted if conflict.items[0] else UnknownAccount)(account_id) from None
+
+
+def create_key(account_id: str, name: str, scope: str = OPERATOR, bound_to: Sequence[str] = ()) -> NewKey:
+    """Create a key for an account, which may have several. `bound_to`: the only instances that it is for; empty: all.
+
+    BeingDeleted when the account's deletion has begun.
+    """
     get_account(account_id)
     secret, key_id = new_key(), f"key_{secrets.token_hex(8)}"
     digest = key_hash(secret)
+    rights = {"scope": scope, "bound_to": ",".join(bound_to) or None}
     listing = {
         "PK": f"ACCOUNT#{account_id}",
         "SK": f"KEY#{key_id}",
@@ -108,9 +147,15 @@ def create_key(account_id: str, name: str) -> NewKey:
         "name": name,
         "last_four": secret[-4:],
         "created_at": iso(now()),
+        **rights,
     }
-    lookup = {"PK": f"KEY#{digest}", "SK": "KEY", "account_id": account_id, "key_id": key_id}
-    dynamodb.write_all([dynamodb.put(listing, "attribute_not_exists(PK)"), dynamodb.put(lookup, "attribute_not_exists(PK)")])
+    lookup = {"PK": f"KEY#{digest}", "SK": "KEY", "account_id": account_id, "key_id": key_id} | rights
+    puts = [dynamodb.put(item, "attribute_not_exists(PK)") for item in (listing, lookup)]
+    lives = dynamodb.check(account_key(account_id), "attribute_exists(PK) AND attribute_not_exists(deleted_at)")
+    try:
+        dynamodb.write_all([*puts, lives])
+    except dynamodb.Conflict:
+        raise BeingDeleted(account_id) from None
     return NewKey(key_id, secret)
 
 
@@ -121,6 +166,7 @@ def list_keys(account_id: str) -> list[Item]:
     for item in dynamodb.query("PK = :pk AND begins_with(SK, :sk)", {":pk": f"ACCOUNT#{account_id}", ":sk": "KEY#"}):
         lookup = dynamodb.get({"PK": f"KEY#{item['hash']}", "SK": "KEY"}) or {}
         fields = {name: item.get(name) for name in ("id", "name", "last_four", "created_at", "revoked_at")}
+        fields |= {"scope": item.get("scope", OPERATOR), "bound_to": item.get("bound_to")}
         keys.append(fields | {"last_used_at": lookup.get("last_used_at")})
     return keys
 
@@ -138,7 +184,7 @@ def revoke_key(account_id: str, key_id: str) -> None:
 
 
 def authenticate(key: str) -> Principal | None:
-    """The principal of a key, and a note of its use; None alike for malformed, unknown and revoked keys."""
+    """The principal of a key, and a note of its use; None alike for malformed, unknown, revoked and suspended keys."""
     if not well_formed(key):
         return None
     lookup = {"PK": f"KEY#{key_hash(key)}", "SK": "KEY"}
@@ -146,9 +192,13 @@ def authenticate(key: str) -> Principal | None:
     if item is None or "revoked_at" in item:
         return None
     account = dynamodb.get(account_key(item["account_id"]))
-    if account is None:
+    if account is None or "suspended_at" in account:
         return None
-    dynamodb.write(dynamodb.update(lookup, "SET last_used_at = :now", {":now": iso(now())}))
+    used = dynamodb.update(lookup, "SET last_used_at = :now", {":now": iso(now())}, condition="attribute_exists(account_id)")
+    try:
+        dynamodb.write(used)
+    except dynamodb.Conflict:  # the key was deleted since it was read
+        return None
     plan = PLANS[account["plan"]]
     return Principal(
         account["id"],
@@ -156,4 +206,7 @@ def authenticate(key: str) -> Principal | None:
         item["key_id"],
         account.get("per_minute", plan.per_minute),
         account.get("per_month", plan.per_month),
+        # Keys that are older than scopes may do everything.
+        item.get("scope", OPERATOR),
+        tuple(item["bound_to"].split(",")) if "bound_to" in item else (),
     )

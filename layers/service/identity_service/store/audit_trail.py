@@ -6,6 +6,9 @@
 
     digest = SHA-256(previous digest, the record's metadata, canonical observations, resulting snapshot or state)
 
+The metadata of a record names its actor and a person's note, if there is one, and says so by `format: 2`. Older records have
+neither, and their digest covers neither.
+
 `seq` and `n` have no gaps, so a page is a key range and costs the same at any offset. One request is one record; it is split
 over several items only when its contexts do not fit into one. Records are numbered from 1, the birth. Source: docs/api.md,
 "Audit trail"; docs/architecture.md, "The table".
@@ -22,12 +25,25 @@ from identity_engine import ENGINE_VERSION, canonical
 from identity_service.store import dynamodb
 from identity_service.store.dynamodb import Item
 
+#: Format of the records that are written.
+FORMAT: Final = 2
+_METADATA: Final = ("record", "kind", "at", "engine_version")
+#: What only records of format 2 have; `note` only those where a person gave one.
+_SINCE_2: Final = ("format", "actor", "note")
 #: Most observations of one request, and so of one item: a key range must reach this far beyond a page.
 LARGEST_BATCH: Final = 100
 #: Most bytes of observations in one item; DynamoDB allows 400 KB for the whole item.
 _CHUNK: Final = 300_000
 #: Most bytes of rows in one page; a Lambda response is limited to 6 MB.
 _PAGE: Final = 4_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who caused a record: the id of a key, of a user of the console, or "command-line". `note`: why, in a person's words."""
+
+    id: str
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +56,7 @@ class ObservationsRecord:
     observations: Sequence[dict[str, Any]]
     snapshot: dict[str, Any]
     at: str
+    actor: Actor
     commit: str = ""
 
 
@@ -56,18 +73,22 @@ class TrailPosition:
 
 def chain_digest(instance_id: str, record: Item, observations: str, result: str) -> str:
     """The digest of a record in hex. `observations` and `result` are canonical JSON texts."""
-    metadata = {name: record[name] for name in ("record", "kind", "at", "engine_version")} | {"instance_id": instance_id}
+    metadata = {name: record[name] for name in (*_METADATA, *_SINCE_2) if name in record} | {"instance_id": instance_id}
     return sha256("\n".join((record["previous"], canonical(metadata), observations, result)).encode()).hexdigest()
 
 
-def _record(position: TrailPosition, kind: str, at: str, observations: str, result: str) -> Item:
+def _record(position: TrailPosition, kind: str, at: str, actor: Actor, observations: str, result: str) -> Item:
     record = {
         "record": position.number,
         "kind": kind,
         "at": at,
         "engine_version": ENGINE_VERSION,
         "previous": position.previous,
+        "format": FORMAT,
+        "actor": actor.id,
     }
+    if actor.note:
+        record["note"] = actor.note
     return record | {"digest": chain_digest(position.instance_id, record, observations, result)}
 
 
@@ -76,7 +97,7 @@ def put_observations(position: TrailPosition, new: ObservationsRecord) -> tuple[
     pk, seq = position.pk, position.seq
     texts = [canonical(observation) for observation in new.observations]
     snapshot = canonical(new.snapshot)
-    record = _record(position, "observations", new.at, f"[{','.join(texts)}]", snapshot)
+    record = _record(position, "observations", new.at, new.actor, f"[{','.join(texts)}]", snapshot)
     operations = []
     chunk: list[str] = []
     size = 0
@@ -100,12 +121,14 @@ def put_observations(position: TrailPosition, new: ObservationsRecord) -> tuple[
     return operations, record["digest"]
 
 
-def put_event(position: TrailPosition, kind: str, encoded: str, at: str, commit: str = "") -> tuple[dict[str, Any], str]:
+def put_event(
+    position: TrailPosition, kind: str, encoded: str, at: str, actor: Actor, commit: str = ""
+) -> tuple[dict[str, Any], str]:
     """The operation that stores a state set without observations, and the record's digest.
 
     `kind`: created, retest, or the reset's mode.
     """
-    record = _record(position, kind, at, "[]", encoded)
+    record = _record(position, kind, at, actor, "[]", encoded)
     key = {"PK": position.pk, "SK": f"EVENT#{position.seq:012d}#{position.number:012d}"}
     return dynamodb.put(key | record | {"state": encoded, "commit": commit}, "attribute_not_exists(PK)"), record["digest"]
 
@@ -165,7 +188,7 @@ def records(position: TrailPosition, start: int = 1) -> Iterator[tuple[Item, int
     """Records from number `start` up to `position`, each with its stored size in bytes.
 
     A record has record, kind, at, engine_version, previous, digest, observations, and a snapshot (after observations) or a
-    state (all other kinds).
+    state (all other kinds); since format 2 also format, actor and, if there is one, note.
     """
     if start >= position.number:
         return
@@ -194,7 +217,8 @@ def _join_items(items: Iterator[Item]) -> Iterator[tuple[Item, int]]:
         size += len(text.encode())
         if "record" not in item:
             continue
-        record = {name: item[name] for name in ("record", "kind", "at", "engine_version", "previous", "digest")}
+        names = (*_METADATA, "previous", "digest", *(name for name in _SINCE_2 if name in item))
+        record = {name: item[name] for name in names}
         led_to = "state" if "state" in item else "snapshot"
         yield record | {"observations": observations, led_to: json.loads(item[led_to])}, size + len(item[led_to])
         observations, size = [], 0

@@ -246,6 +246,11 @@ def delete(key: Mapping[str, str], condition: str = "", values: Mapping[str, Any
     return {"Delete": {"TableName": settings().table, "Key": to_dynamo(key)} | _condition(condition, values)}
 
 
+def check(key: Mapping[str, str], condition: str, values: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The operation, in transactions only, that changes nothing and fails the others when the condition does not hold."""
+    return {"ConditionCheck": {"TableName": settings().table, "Key": to_dynamo(key)} | _condition(condition, values)}
+
+
 def update(
     key: Mapping[str, str],
     expression: str,

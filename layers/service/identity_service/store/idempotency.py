@@ -1,6 +1,7 @@
 """Idempotency records: the stored responses of POST requests with an Idempotency-Key, kept for a day.
 
-    <partition> / IDEM#<SHA-256 of the key>   request fingerprint, status, answer (compressed body), commit, expires (TTL)
+    <partition> / IDEM#<SHA-256 of the key>   request fingerprint, status, answer (compressed body), digest
+                                              (of the audit record), commit, expires (TTL)
 
 The partition is the instance's, or the account's for requests that create an instance. The record is written in the same
 transaction as the request's change, conditional on there being no record yet: so a retried request is executed once. Source:
@@ -32,12 +33,13 @@ class IdempotencyRecord:
         """Primary key of the record."""
         return {"PK": self.pk, "SK": f"IDEM#{sha256(self.key.encode()).hexdigest()}"}
 
-    def put(self, status: int, body: bytes, commit: str = "") -> dict[str, Any]:
+    def put(self, status: int, body: bytes, commit: str = "", digest: str | None = None) -> dict[str, Any]:
         """The operation that stores the response, conditional on there being none yet."""
         record = self.item_key() | {
             "fingerprint": self.fingerprint,
             "status": status,
             "answer": b85encode(compress(body, 1)).decode(),
+            "digest": digest,
             "commit": commit,
             "expires": int(self.moment) + _LIFETIME,
         }
@@ -68,4 +70,6 @@ class Replayed(Exception):
         super().__init__("replayed")
         self.same = idempotency.fingerprint == record["fingerprint"]
         self.status: int = record["status"]
+        #: Digest of the audit record that the request left, None when it left none.
+        self.digest: str | None = record.get("digest")
         self.body = decompress(b85decode(record["answer"]))

@@ -9,6 +9,7 @@ instance disappears at once.
 """
 
 import secrets
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -19,7 +20,7 @@ from identity_engine import State, edge, encode, restore
 from identity_service.clock import iso
 from identity_service.store import dynamodb, retry
 from identity_service.store.accounts import account_key
-from identity_service.store.audit_trail import TrailPosition, put_event
+from identity_service.store.audit_trail import Actor, TrailPosition, put_event
 from identity_service.store.dynamodb import Item
 from identity_service.store.idempotency import IdempotencyRecord
 
@@ -135,17 +136,26 @@ def put_head(head: Head, state: State, after: int) -> dict[str, Any]:
     return dynamodb.put(_item(head, state), "version = :after", {":after": after})
 
 
-def new(account_id: str, name: str, description: str, state: State, moment: float) -> Head:
-    """The head of an instance that is not stored yet."""
+@dataclass(frozen=True, slots=True)
+class Birth:
+    """An instance that is not stored yet: its head, its state, and the operation that stores its first record."""
+
+    head: Head
+    state: State
+    record: dict[str, Any]
+
+
+def new(account_id: str, name: str, description: str, state: State, moment: float, actor: Actor) -> Birth:
+    """A new instance, not stored yet."""
     encoded, stamp = encode(state), iso(moment)
     instance_id = f"inst_{secrets.token_hex(8)}"
-    _, digest = put_event(TrailPosition(partition(account_id, instance_id), instance_id), "created", encoded, stamp)
-    return Head(account_id, instance_id, name, description, stamp, stamp, f"{moment:017.6f}", encoded, digest)
+    record, digest = put_event(TrailPosition(partition(account_id, instance_id), instance_id), "created", encoded, stamp, actor)
+    head = Head(account_id, instance_id, name, description, stamp, stamp, f"{moment:017.6f}", encoded, digest)
+    return Birth(head, state, record)
 
 
 def create(
-    head: Head,
-    state: State,
+    birth: Birth,
     limit: int | None,
     idempotency: IdempotencyRecord | None = None,
     body: bytes = b"",
@@ -156,16 +166,16 @@ def create(
     LimitReached when the account is at its limit, Replayed when the key has a stored response, OutcomeUnknown after a timeout
     when reading back fails too.
     """
+    head = birth.head
     increment = dynamodb.update(
         account_key(head.account_id),
         "ADD instance_count :one",
         {":one": 1} if limit is None else {":one": 1, ":limit": limit},
         condition="attribute_exists(PK)" if limit is None else "instance_count < :limit",
     )
-    created, _ = put_event(TrailPosition(head.partition(), head.id), "created", head.encoded, head.created_at)
-    operations = [put_head(head, state, after=0), created, increment]
+    operations = [put_head(head, birth.state, after=0), birth.record, increment]
     if idempotency:
-        operations.append(idempotency.put(status, body))
+        operations.append(idempotency.put(status, body, digest=head.digest))
     uncertain = False
     for attempt in range(retry.TRIES):
         try:
@@ -223,6 +233,16 @@ def page(account_id: str, *, sort: str, descending: bool, offset: int, limit: in
     return _summaries(keys)
 
 
+def all_of(account_id: str, attributes: tuple[str, ...] = _SUMMARY) -> Iterator[Item]:
+    """Summaries of all instances of an account, oldest first. For administration: a request reads a `page`.
+
+    An instance of the last moments may be missing: the index follows the table.
+    """
+    entries = dynamodb.query("account = :account", {":account": account_id}, IndexName="by_created")
+    for group in dynamodb.groups_of(100, entries):
+        yield from _summaries([{"PK": entry["PK"], "SK": entry["SK"]} for entry in group], attributes)
+
+
 def named(account_id: str, name: str, *, descending: bool, offset: int, limit: int) -> tuple[list[Item], int]:
     """Summaries of one page of the instances of exactly this name, oldest id first, and how many there are."""
     entries = dynamodb.query(
@@ -240,9 +260,18 @@ def named(account_id: str, name: str, *, descending: bool, offset: int, limit: i
     return _summaries(keys[offset : offset + limit]), len(keys)
 
 
-def _summaries(keys: list[dict[str, str]]) -> list[Item]:
+def among(
+    account_id: str, ids: Sequence[str], name: str | None, *, descending: bool, offset: int, limit: int
+) -> tuple[list[Item], int]:
+    """Summaries of one page of these instances, by id, and how many of them there are; `name` leaves only those of the name."""
+    rows = _summaries([head_key(account_id, instance_id) for instance_id in sorted(ids, reverse=descending)])
+    rows = [row for row in rows if not name or row["name"] == name]
+    return rows[offset : offset + limit], len(rows)
+
+
+def _summaries(keys: list[dict[str, str]], attributes: tuple[str, ...] = _SUMMARY) -> list[Item]:
     """Summaries of heads in the order of their keys; deleted ones are missing."""
-    summaries = {item["id"]: item for item in dynamodb.get_many(keys, _SUMMARY)} if keys else {}
+    summaries = {item["id"]: item for item in dynamodb.get_many(keys, attributes)} if keys else {}
     ids = (key["PK"].rpartition("#")[2] for key in keys)
     return [summaries[instance_id] for instance_id in ids if instance_id in summaries]
 

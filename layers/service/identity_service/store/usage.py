@@ -72,6 +72,11 @@ def count(account_id: str, windows: Windows, cycles: int, per_minute: int, per_m
     return _counts(item, windows)
 
 
+def current(account_id: str, windows: Windows) -> Counts:
+    """What is counted in the windows now; counts nothing."""
+    return _counts(dynamodb.get({"PK": f"ACCOUNT#{account_id}", "SK": "USAGE"}) or {}, windows)
+
+
 def release(account_id: str, windows: Windows, cycles: int, released: int | None = None) -> None:
     """Return reserved cycles that were not committed to the month they were counted in.
 

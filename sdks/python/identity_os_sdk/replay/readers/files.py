@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -138,9 +138,9 @@ def _document(path: Path, file: BinaryIO, opening: bytes, problem: Callable[[Pro
     """The values of a file that is one list, one object, or objects one after another."""
     start, given = file.tell(), 0
     try:
-        for value in _streamed(file, opening):
+        for place, value in _streamed(file, opening):
             given += 1
-            yield Document(value, path, f", item {given}" if opening == b"[" and not is_messages(value) else _nth(given))
+            yield Document(value, path, place)
     except (ijson.JSONError, UnicodeDecodeError, RecursionError) as error:
         # The stream knows no lines, and does not take NaN, which Python writes. So the file is read again at once.
         file.seek(start)
@@ -150,35 +150,49 @@ def _document(path: Path, file: BinaryIO, opening: bytes, problem: Callable[[Pro
         except (ValueError, RecursionError) as second:
             line = f":{second.lineno}" if isinstance(second, json.JSONDecodeError) and len(text) < _AGAIN else ""
             why = _why(second if line else error)
-            problem(Problem(f"{path}{line}", f"broken JSON: {why}{f'; the {given} before it were read' if given else ''}"))
+            problem(Problem(f"{path}{line}", f"broken JSON: {why}{'; what came before it was read' if given else ''}"))
             return
-        for number, value in islice(enumerate(values, 1), given, None):
-            yield Document(value, path, f", item {number}" if opening == b"[" and not is_messages(value) else _nth(number))
+        yield from (Document(value, path, place) for place, value in values[given:])
+        given = len(values)
     if not given:
         problem(Problem(str(path), "an empty list"))
 
 
-def _streamed(file: BinaryIO, opening: bytes) -> Iterator[Any]:
+def _streamed(file: BinaryIO, opening: bytes) -> Iterator[tuple[str, Any]]:
+    """The values of a file, each with its place."""
     start = file.tell()
     if opening == b"[":
         items = ijson.items(file, "item", use_float=True)
         first = next(items, None)
-        if first is None:
-            return
         if is_message(first):
-            yield [first, *items]
-        else:
-            yield from chain([first], items)
+            yield "", [first, *items]
+        elif first is not None:
+            yield from _numbered(chain([first], items))
         return
     long = _long_list(file)
     file.seek(start)
     if long is None:
-        yield from ijson.items(file, "", use_float=True, multiple_values=True)
+        for number, value in enumerate(ijson.items(file, "", use_float=True, multiple_values=True), 1):
+            yield "" if number == 1 else f", value {number}", value
         return
     info = next(ijson.items(file, "info", use_float=True), None) if long == "simulations" else None
     file.seek(start)
-    for item in ijson.items(file, f"{long}.item", use_float=True):
-        yield {"info": info, long: [item]}
+    yield from _numbered({"info": info, long: [item]} for item in ijson.items(file, f"{long}.item", use_float=True))
+
+
+def _at_once(value: Any) -> Iterator[tuple[str, Any]]:
+    """As `_streamed`, of a value that is there already."""
+    long = next((name for name in value if name in _LONG), None) if isinstance(value, dict) else None
+    if isinstance(value, list) and not (value and is_message(value[0])):
+        yield from _numbered(value)
+    elif long is not None and isinstance(value[long], list):
+        yield from _numbered({"info": value.get("info"), long: [item]} for item in value[long])
+    else:
+        yield "", value
+
+
+def _numbered(items: Iterable[Any]) -> Iterator[tuple[str, Any]]:
+    return ((f", item {number}", item) for number, item in enumerate(items, 1))
 
 
 def _long_list(file: BinaryIO) -> str | None:
@@ -191,19 +205,6 @@ def _long_list(file: BinaryIO) -> str | None:
     return None
 
 
-def _at_once(value: Any) -> Iterator[Any]:
-    """As `_streamed`, of a value that is there already."""
-    if isinstance(value, list):
-        yield from [value] if value and is_message(value[0]) else value
-        return
-    long = next((name for name in value if name in _LONG), None) if isinstance(value, dict) else None
-    if long is None or not isinstance(value[long], list):
-        yield value
-        return
-    for item in value[long]:
-        yield {"info": value.get("info"), long: [item]}
-
-
 def is_message(value: Any) -> bool:
     """Whether a value is a chat message of one of the forms that are read: a list of such is a run."""
     if not isinstance(value, dict) or "messages" in value:
@@ -212,15 +213,6 @@ def is_message(value: Any) -> bool:
         name in value for name in ("content", "data", "kwargs", "arguments", "output")
     )
     return "role" in value or named
-
-
-def is_messages(value: Any) -> bool:
-    """Whether a value is a list of chat messages."""
-    return isinstance(value, list) and bool(value) and is_message(value[0])
-
-
-def _nth(number: int) -> str:
-    return "" if number == 1 else f", value {number}"
 
 
 def _why(error: Exception) -> str:

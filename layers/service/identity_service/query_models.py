@@ -1,0 +1,58 @@
+"""Pydantic models of query parameters. Bodies are in `request_models`."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+
+from identity_engine import DRIFT_LEVELS
+
+# The query cannot say null, which is what the type would say.
+_LEVEL = {"type": "string", "enum": list(DRIFT_LEVELS)}
+
+
+class Query(BaseModel):
+    """Base class of all query parameters: unknown ones are rejected."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Page(Query):
+    """Query parameters of a page."""
+
+    limit: int = Field(default=20, ge=1, le=100, description="Most rows to return.")
+    offset: int = Field(default=0, ge=0, le=10**12, description="Rows to skip.")
+
+
+class InstancePage(Page):
+    """Query parameters of the instance list."""
+
+    sort: Literal["created_at", "name"] = Field(default="created_at", description="What to sort by.")
+    order: Literal["asc", "desc"] = Field(default="desc", description="Ascending or descending.")
+    name: str = Field(default="", max_length=100, description="Only instances of exactly this name; `sort` is by name then.")
+
+
+class HistoryPage(Page):
+    """Query parameters of a list of observations or audit records."""
+
+    limit: int = Field(default=100, ge=1, le=1000, description="Most rows to return.")
+
+
+class DriftPage(HistoryPage):
+    """Query parameters of the drift events, newest first, of one level or of all."""
+
+    level: Annotated[Literal[DRIFT_LEVELS] | None, WithJsonSchema(_LEVEL)] = Field(  # type: ignore[valid-type]
+        default=None,
+        description="Only events of this level. D0 is no event, so its list is empty.",
+    )
+
+
+class ContractQuery(Query):
+    """Query parameters of the contract."""
+
+    explain: bool = Field(default=False, description="Whether to add a reason for each of the fourteen actions.")
+
+
+class QuestionsQuery(Query):
+    """Query parameters of the test questions."""
+
+    version: Literal["v1", "v2", "v3"] = Field(default="v1", description="v1 has 12 questions, v2 24, v3 40.")

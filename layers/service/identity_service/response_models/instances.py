@@ -1,0 +1,69 @@
+"""Instances in responses."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from identity_service.response_models.words import (
+    CreatedAt,
+    Cycle,
+    CycleCount,
+    Energy,
+    InstanceId,
+    Shape,
+    Stability,
+    StressState,
+    UpdatedAt,
+)
+
+Name = Annotated[str, Field(description="The name, as it was given.")]
+Description = Annotated[str, Field(description="The description, as it was given.")]
+
+
+class InstanceModel(Shape):
+    """An instance."""
+
+    id: InstanceId
+    name: Name
+    description: Description
+    created_at: CreatedAt
+    updated_at: UpdatedAt
+
+
+class InstanceStanding(InstanceModel):
+    """An instance with its current state."""
+
+    cycle_count: CycleCount
+    energy_level: Energy
+    stress_state: StressState
+    stability_index: Stability
+
+
+class InstanceRow(Shape):
+    """An instance in a list."""
+
+    id: InstanceId
+    name: Name
+    description: Description
+    created_at: CreatedAt
+    cycle_count: CycleCount
+    energy_level: Energy
+
+
+class DeletedModel(Shape):
+    """A deleted instance."""
+
+    id: InstanceId
+    deleted: Literal[True] = Field(description="The instance is gone for every reader.")
+
+
+class ResetModel(Shape):
+    """The state after a reset."""
+
+    id: InstanceId
+    reset_to: Literal["initial", "last_stable", "default", "rebaseline"] = Field(
+        description="The mode of the reset; `lastSnapshot` is shown as last_stable."
+    )
+    cycle: Cycle
+    energy_level: Energy
+    stress_state: StressState
