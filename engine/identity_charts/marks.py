@@ -18,7 +18,7 @@ _ROOM, _ROOM_COUNTED = 14, 30
 #: How many lines the title of a merged mark has, and how long each is: texts come from strangers.
 _LINES, _LONG = 8, 100
 #: Kinds that change what all panels show from there on: a line goes down through them.
-_GUIDED = ("d3", "rollback", "pause", "escalation", "reset", "decision")
+_GUIDED = ("incident", "d3", "rollback", "pause", "escalation", "reset", "decision")
 
 Link = Callable[[int], str]
 

@@ -42,11 +42,13 @@ def energy(frame: Frame, y: float, stretches: Stretches, _scale: Scale) -> Itera
 
 
 def drift(frame: Frame, y: float, stretches: Stretches, scale: Scale) -> Iterator[Element]:
-    """Distance from the anchor, with the levels' lines. It begins where there is an anchor."""
+    """Distance from the anchor, with the levels' lines. It begins where there is an anchor; without one it is a heading."""
     height, last = frame.sizes.drift, stretches[-1][-1]
     known = [point.drift for stretch in stretches for point in stretch if point.drift is not None]
     value = "no anchor yet" if last.drift is None else f"{last.drift:.2f} {last.drift_level or ''}".rstrip()
     yield _heading(frame, y, "drift distance", value)
+    if not known:
+        return
     top = max([scale.d3 * 1.2, *(distance * 1.05 for distance in known)])
     yield draw.line(frame.left, y + height, frame.right, y + height, "ic-grid")
     below = y + height + _NAME

@@ -67,11 +67,12 @@ font-variant-numeric:tabular-nums}
 .ic-link:focus{outline:none}
 .ic-link:focus-visible .ic-hit{fill:var(--accent);fill-opacity:.12;stroke:var(--accent);stroke-width:2}
 .ic-mark{--mark:var(--ink)}
-.ic-denial,.ic-d3,.ic-rollback,.ic-escalation{--mark:var(--high)}
+.ic-incident,.ic-denial,.ic-d3,.ic-rollback,.ic-escalation{--mark:var(--high)}
 .ic-d2,.ic-pause{--mark:var(--med)}
 .ic-reset,.ic-decision{--mark:var(--accent)}
 .ic-shape{fill:var(--card);stroke:var(--mark);stroke-width:1.75;stroke-linejoin:round;stroke-linecap:round}
 .ic-count{fill:var(--mark);font-size:11px;font-weight:600}
+.ic-icon{flex:none;vertical-align:-1px}
 .ic-ring{fill:none;stroke:var(--line)}
 .ic-profile{fill:var(--accent);fill-opacity:.16;stroke:var(--accent);stroke-width:1.75;stroke-linejoin:round}
 .ic-vertex{stroke:var(--accent);stroke-width:7}

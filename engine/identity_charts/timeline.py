@@ -73,10 +73,11 @@ def _elements(
             y += ROW
     top = y + 4
     drawn: list[Element] = []
+    anchored = any(point.drift is not None for point in points)
     for panel, height in (
         (panels.stress, sizes.stress),
         (panels.energy, sizes.energy),
-        (panels.drift, sizes.drift),
+        (panels.drift, sizes.drift if anchored else 0),
         (panels.allowed, sizes.allowed),
     ):
         y += HEADING + AIR if y else HEADING

@@ -6,12 +6,13 @@ from datetime import date
 from typing import Final, Literal
 
 StressState = Literal["LOW", "MED", "HIGH", "OVER"]
-MarkKind = Literal["denial", "d2", "d3", "rollback", "pause", "escalation", "reset", "decision"]
+MarkKind = Literal["incident", "denial", "d2", "d3", "rollback", "pause", "escalation", "reset", "decision"]
 
 #: Stress states, mildest first.
 STATES: Final[tuple[StressState, ...]] = ("LOW", "MED", "HIGH", "OVER")
 #: Kinds of marks and the words for them, in the order in which their rows stand.
 KINDS: Final[dict[MarkKind, str]] = {
+    "incident": "incident",
     "denial": "denied",
     "d2": "D2",
     "d3": "D3",

@@ -219,7 +219,7 @@ def test_a_zoom_on_nothing_says_so():
         ([point(1, float("nan"))], [], "cycle 1: stress, energy and drift must be numbers"),
         ([point(1, drift=float("inf"))], [], "cycle 1: stress, energy and drift must be numbers"),
         ([point(1, state="CALM")], [], "stress_state is one of LOW, MED, HIGH, OVER, not 'CALM'"),
-        ([point(1)], [Mark(1, "joy")], "kind is one of denial"),
+        ([point(1)], [Mark(1, "joy")], "kind is one of incident, denial"),
     ],
 )
 def test_what_could_only_be_drawn_wrongly_is_refused(points, marks, message):

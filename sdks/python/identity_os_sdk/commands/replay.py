@@ -58,6 +58,10 @@ def run(options: argparse.Namespace) -> int:
         from identity_os_sdk.replay.readers import ErrorRules
         from identity_os_sdk.replay.summary import Summary
         from identity_os_sdk.replay.terminal import print_summary
+
+        if options.html:
+            # What is missing is said before anything is played.
+            import_module("identity_os_sdk.replay.html")
     except (ImportError, ConfigurationError) as error:
         raise ConfigurationError("replay needs more: pip install 'identity-os-sdk[replay]'") from error
     settings = Settings(tools=tools, tasks=options.tasks, messages=options.messages, persona=options.persona, rules=rules)
