@@ -79,7 +79,7 @@ integration: .venv/.ready ## races, faults and a soak test on DynamoDB Local (ne
 test-sdks: test-sdk-python test-sdk-typescript test-sdk-legacy ## test the built and installed SDKs against a running server and a faulty one
 
 # The wheels of the SDK and of the engine, as they would be published.
-dist/python/.built: .venv-sdk/.ready $(shell find sdks/python/identity_os_sdk engine/identity_engine -name '*.py') sdks/python/pyproject.toml engine/pyproject.toml
+dist/python/.built: .venv-sdk/.ready $(shell find sdks/python/identity_os_sdk engine/identity_engine engine/identity_charts -name '*.py' -o -name '*.json' -o -name '*.html' -o -name '*.css') sdks/python/pyproject.toml engine/pyproject.toml
 	@rm -rf dist/python engine/build sdks/python/build
 	@.venv-sdk/bin/python -m build --outdir dist/python engine >/dev/null
 	@.venv-sdk/bin/python -m build --outdir dist/python sdks/python >/dev/null
@@ -186,7 +186,6 @@ strength: .venv/.ready ## what failures of each strength lead to: the table of d
 	@$(BIN)/python -m benchmarks.strength
 
 plots: .venv/.ready ## draw the figures of docs/concepts.md
-	@$(BIN)/pip install --quiet --disable-pip-version-check -e '.[plots]'
 	@$(BIN)/python -m benchmarks.plots
 
 golden: .venv/.ready ## regenerate tests/golden.json, after ENGINE_VERSION was raised
