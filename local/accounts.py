@@ -16,8 +16,8 @@ class UnreadableKeys(Exception):
 def ready_keys(path: Path) -> dict[str, str]:
     """Keys by plan: those of the file, new ones for plans without a valid one. Writes all of them to the file.
 
-    A table without accounts gets the keys of the file: an embedded one is empty at each start, and who has pasted a key somewhere
-    goes on using it. In a table with accounts, a key that is missing was deleted, and stays so.
+    A table without accounts gets the keys of the file: an embedded one is empty at each start, and who has pasted a key
+    somewhere goes on using it. In a table with accounts, a key that is missing was deleted, and stays so.
     """
     stored = _read(path)
     empty = next(dynamodb.query("PK = :pk", {":pk": "ACCOUNTS"}, Limit=1), None) is None
