@@ -52,7 +52,7 @@ demo: .venv/.ready ## play a short scenario against the running API
 	@$(BIN)/python -m local.demo
 
 test: $(VENV)/.ready ## all tests that need only Python
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n auto --dist loadfile
 
 test-runtime: .venv/.ready ## run the tests on the functions' Python version
 	@.ci/test-runtime $(RUNTIME)

@@ -117,7 +117,7 @@ def test_authorizer_ignores_the_case_of_the_scheme(pro, scheme, accepted):
             handler(event, None)
 
 
-@pytest.mark.parametrize("key", ["", "idos_sk_", "x", new_key()])
+@pytest.mark.parametrize("key", ["", "idos_sk_", "x", new_key()], ids=["none", "prefix", "short", "unknown"])
 def test_authorizer_raises_unauthorized(table, key):
     with pytest.raises(Exception, match=r"^Unauthorized$"):
         authorize(key)
