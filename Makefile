@@ -16,7 +16,7 @@ export SAM_CLI_TELEMETRY := 0
 export AWS_DEFAULT_REGION ?= us-east-1
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-runtime reliability integration test-sdks wheels test-sdk-python test-sdk-typescript test-ai-sdk test-browser test-sdk-legacy test-integrations test-openapi lint bench bench-counts bench-behaviour bench-traces bench-cost strength plots golden openapi scopes validate mutants build e2e deploy clean
+.PHONY: help run demo test test-long test-runtime reliability integration test-sdks wheels test-sdk-python test-sdk-typescript test-ai-sdk test-browser test-sdk-legacy test-integrations test-openapi lint bench bench-counts bench-behaviour bench-traces bench-cost strength plots golden openapi scopes validate mutants build e2e deploy clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -51,8 +51,11 @@ run: .venv/.ready ## serve http://localhost:8000/v1 (PORT, DYNAMODB=embedded|loc
 demo: .venv/.ready ## play a short scenario against the running API
 	@$(BIN)/python -m local.demo
 
-test: $(VENV)/.ready ## all tests that need only Python
-	@$(BIN)/python -m pytest -n auto --dist loadfile
+test: $(VENV)/.ready ## the tests that need only Python, but for the long runs
+	@$(BIN)/python -m pytest -n auto --dist loadfile -m "not long"
+
+test-long: $(VENV)/.ready ## the long runs: property tests, fuzzing, faults, DynamoDB Local
+	@$(BIN)/python -m pytest -n auto --dist worksteal -m long
 
 test-runtime: .venv/.ready ## run the tests on the functions' Python version
 	@.ci/test-runtime $(RUNTIME)

@@ -37,6 +37,7 @@ def ended(folder):
     return False
 
 
+@pytest.mark.long
 def test_it_ends_with_a_killed_server_and_the_next_one_finds_the_data(tmp_path):
     settings = {"IDENTITY_OS_LOCAL": tmp_path, "DYNAMODB": "local"}
     port = free_port(0)
@@ -61,6 +62,7 @@ def test_it_ends_with_a_killed_server_and_the_next_one_finds_the_data(tmp_path):
     assert not listens("127.0.0.1", dynamodb_port)
 
 
+@pytest.mark.long
 def test_it_stops_with_the_server(tmp_path):
     port = free_port(0)
     process = start(PORT=port, IDENTITY_OS_LOCAL=tmp_path, DYNAMODB="local")

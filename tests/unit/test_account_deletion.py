@@ -191,6 +191,7 @@ def test_instance_that_is_created_at_the_last_moment_is_not_left_behind(run, pro
     assert everything() == []
 
 
+@pytest.mark.long
 def test_delete_killed_at_any_call_is_completed_when_run_again(run, usage_plans, killed_at):
     other = accounts.create_account("Other", "pro")
     populated(other)
