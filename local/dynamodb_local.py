@@ -36,32 +36,51 @@ def java(folder: Path) -> Iterator[str]:
     home = _jar_folder()
     host = os.environ.get("DYNAMODB_HOST", "127.0.0.1")
     folder.mkdir(parents=True, exist_ok=True)
-    log_path = folder.with_suffix(".log")
     with ExitStack() as stack:
         lock = _lock(folder.with_suffix(".lock"), stack)
         port = free_port(_PORT, host)
-        command = [
-            "java",
-            f"-Djava.library.path={home / 'DynamoDBLocal_lib'}",
-            "-Djava.net.preferIPv4Stack=true",
-            "-cp",
-            str(home / "DynamoDBLocal.jar"),
-            "org.eclipse.jetty.xml.XmlConfiguration",
-            str(Path(__file__).with_suffix(".xml")),
-            f"host={host}",
-            f"port={port}",
-            f"folder={folder}",
-        ]
-        log = stack.enter_context(log_path.open("w"))
-        # This command and the npm command below consist of constants, settings of the user and paths of this checkout; java and
-        # npm are the user's own. A separate process group, so that Ctrl-C stops the server first and the database after it.
-        child = subprocess.Popen(  # noqa: S603
-            command, stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True, pass_fds=(lock,)
-        )
-        stack.callback(_stop, child)
+        child = _start(home, folder, host, port, lock, stack)
+        if child is None:
+            # Most likely somebody took the port since it was found free, such as another server that started just now.
+            port = free_port(0, host)
+            child = _start(home, folder, host, port, lock, stack)
+        if child is None:
+            raise Unusable(f"DynamoDB Local exited at startup; see {folder.with_suffix('.log')}")
         note(lock, f"process {child.pid}")
-        _wait_until_ready(child, log_path)
         yield f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}"  # noqa: S104 - what the user asked for
+
+
+def _start(home: Path, folder: Path, host: str, port: int, lock: int, stack: ExitStack) -> "subprocess.Popen[bytes] | None":
+    """A child process that answers, and is stopped with the stack; None when it exited at startup."""
+    command = [
+        "java",
+        f"-Djava.library.path={home / 'DynamoDBLocal_lib'}",
+        "-Djava.net.preferIPv4Stack=true",
+        "-cp",
+        str(home / "DynamoDBLocal.jar"),
+        "org.eclipse.jetty.xml.XmlConfiguration",
+        str(Path(__file__).with_suffix(".xml")),
+        f"host={host}",
+        f"port={port}",
+        f"folder={folder}",
+    ]
+    log_path = folder.with_suffix(".log")
+    log = stack.enter_context(log_path.open("w"))
+    # This command and the npm command below consist of constants, settings of the user and paths of this checkout; java and
+    # npm are the user's own. A separate process group, so that Ctrl-C stops the server first and the database after it.
+    child = subprocess.Popen(  # noqa: S603
+        command, stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True, pass_fds=(lock,)
+    )
+    stack.callback(_stop, child)
+    end = time.monotonic() + _STARTUP_TIMEOUT
+    while time.monotonic() < end:
+        # The line is printed by dynamodb_local.xml. The port alone could be another program's.
+        if "DynamoDB Local is ready" in log_path.read_text(errors="replace"):
+            return child
+        if child.poll() is not None:
+            return None
+        time.sleep(0.1)
+    raise Unusable(f"DynamoDB Local did not start within {_STARTUP_TIMEOUT} seconds; see {log_path}")
 
 
 def _lock(path: Path, stack: ExitStack) -> int:
@@ -116,15 +135,3 @@ def free_port(preferred: int, host: str = "127.0.0.1") -> int:
             port: int = probe.getsockname()[1]
             return port
     raise Unusable(f"no port is free on {host}, or it is no address of this machine")
-
-
-def _wait_until_ready(child: "subprocess.Popen[bytes]", log_path: Path) -> None:
-    end = time.monotonic() + _STARTUP_TIMEOUT
-    while time.monotonic() < end:
-        # The line is printed by dynamodb_local.xml. The port alone could be another program's.
-        if "DynamoDB Local is ready" in log_path.read_text(errors="replace"):
-            return
-        if child.poll() is not None:
-            raise Unusable(f"DynamoDB Local exited at startup; see {log_path}")
-        time.sleep(0.1)
-    raise Unusable(f"DynamoDB Local did not start within {_STARTUP_TIMEOUT} seconds; see {log_path}")
