@@ -89,7 +89,7 @@ wheels: dist/python/.built ## build the wheels of the Python SDK and of the engi
 
 test-sdk-python: .venv/.ready dist/python/.built
 	@.venv-sdk/bin/pip install --quiet --disable-pip-version-check --force-reinstall --find-links dist/python 'hypothesis>=6.100,<7' \
-	  "$$(ls dist/python/identity_os_sdk-*.whl)[local]"
+	  "$$(ls dist/python/identity_os_sdk-*.whl)[replay]"
 	@.venv-sdk/bin/python -m pytest -p no:cacheprovider sdks/python/tests --ignore sdks/python/tests/integrations
 	@.venv-sdk/bin/python -m pytest -p no:cacheprovider sdks/python/tests/integrations/test_core.py
 

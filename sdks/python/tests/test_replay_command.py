@@ -140,7 +140,9 @@ def test_what_the_user_can_mend_is_said_in_one_line(capsys, runs, arguments, mes
         ("oops", "not JSON: "),
         ("[]", "an object, such as "),
         ('{"refund": "exceute"}', "tools['refund']: 'exceute' is no action"),
-        ('{"refund": {"action": "execute", "outsid": true}}', "'refund': action, and if need be outside and plan"),
+        ('{"refund": {"action": "execute", "outsid": true}}', "'refund': an action, or action and if need be outside and plan"),
+        ('{"refund": ["execute"]}', "'refund': an action, or action and if need be outside and plan"),
+        ('{"refund": {"outside": true}}', "'refund': an action, or action and if need be outside and plan"),
     ],
 )
 def test_a_tool_map_that_is_none(capsys, tmp_path, runs, text, message):

@@ -13,6 +13,7 @@ from hashlib import sha256
 
 from identity_service.clock import iso, now
 from identity_service.keys import key_hash, new_key, well_formed
+from identity_service.log import logger
 from identity_service.plans import PLANS
 from identity_service.principal import Principal
 from identity_service.scopes import OPERATOR
@@ -199,6 +200,9 @@ def authenticate(key: str) -> Principal | None:
         dynamodb.write(used)
     except dynamodb.Conflict:  # the key was deleted since it was read
         return None
+    except (dynamodb.StoreUnavailable, dynamodb.Misconfigured) as error:
+        # A caller is not refused because a note of the call could not be made.
+        logger().warning("last use of a key not noted", key=item["key_id"], reason=str(error))
     plan = PLANS[account["plan"]]
     return Principal(
         account["id"],
