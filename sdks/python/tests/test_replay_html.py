@@ -115,17 +115,25 @@ def test_the_summary_stands_at_the_top(page):
     assert "25 runs of 1 agent, 76 calls. 13 succeeded, 12 failed." in top
     assert "Would have been refused 13 calls of 76, in 13 runs; 13 of 76 changing calls (17.1%)" in top
     assert "False refusals 1 of 28 changing calls in runs that succeeded" in top
-    assert "13 pay execute denied execute is not allowed while stress is HIGH" in top
+    assert "13 denied execute is not allowed while stress is HIGH pay 13" in top
     assert "stress reaches HIGH 0.92 1.000 1" in top
     assert "2 or more failed or repeated calls" in top
     assert re.search(r"LOW [\d.]+% \d+ MED [\d.]+% \d+ HIGH [\d.]+% 26 OVER 0.0% 0 warm-up 100.0%", top)
+
+
+def test_a_reason_is_one_row_however_many_tools_it_held(tmp_path):
+    down = ("down", "down", "down", None)
+    runs = [run(f"{tool}-{number}", *down, tool=tool) for number in range(2) for tool in ("pay", "refund", "book")]
+    top = replayed(tmp_path, runs).text.partition("Most worth a look")[0]
+    assert top.count("execute is not allowed while stress is HIGH") == 1
+    assert "6 denied execute is not allowed while stress is HIGH pay 2 , refund 2 , book 2" in top
 
 
 def test_the_ten_most_remarkable_runs_come_first_and_the_others_are_folded(page):
     top = [name for name in page.ids if re.fullmatch(r"top-\d+", name)]
     others = [name for name in page.ids if re.fullmatch(r"run-\d+", name)]
     assert (len(top), len(others)) == (10, 15)
-    first = page.text.partition("Most worth a look ")[2]
+    first = page.text.partition("in the table. ")[2]
     assert first.startswith("HIGH false succeeded 1 changing call would have been refused; the run succeeded;")
     assert len([one for one in page.of("details") if one.get("class") == "card run"]) == 15
     assert len(page.of("svg")) > 2 * 10 + 15, "a wide and a compact timeline, or the compact one, and shapes"

@@ -7,6 +7,7 @@ run and nothing be fetched, should that ever fail.
 
 import base64
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,6 +75,8 @@ def write(path: Path, summary: Summary, played: Iterable[Played], *, title: str)
         summary=summary,
         first=_shown(first, "top", wide=True),
         others=_shown(others, "run", wide=False),
+        reasons=_reasons(summary),
+        spikes=(CONFIG.stress_spikes_from, CONFIG.stress_spikes_shift),
         more=max(0, summary.runs - len(first)),
         actions=len(ACTIONS),
         counters=COUNTERS,
@@ -89,6 +92,14 @@ def _policy(style: str) -> str:
     """The page's Content-Security-Policy: its own style by its digest, and nothing else."""
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     return f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+
+
+def _reasons(summary: Summary) -> list[tuple[int, str, str, Counter[str]]]:
+    """Why calls would have been refused, each reason once: how many, deny or pause, the reason, and the tools."""
+    tools: dict[tuple[str, str], Counter[str]] = {}
+    for each, count in summary.refused.items():
+        tools.setdefault((each.kind, each.reason), Counter())[each.tool] += count
+    return sorted(((used.total(), *why, used) for why, used in tools.items()), key=lambda row: -row[0])
 
 
 def _shown(looks: Iterable[Look], name: str, *, wide: bool) -> Iterator[_Shown]:
