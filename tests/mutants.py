@@ -78,7 +78,7 @@ MUTANTS: Final = [
     ("engine versions not compared", f"{SERVICE}/audit.py", 'record["engine_version"] != ENGINE_VERSION', "False", AUDIT),
     ("a truncated audit trail accepted", f"{SERVICE}/audit.py", "self.number < header.records", "False", AUDIT),
     ("actor and note outside the digest", f"{STORE}/audit_trail.py", '("format", "actor", "note")', '("format",)', AUDIT),
-    ("a replayed answer without its digest", f"{SERVICE}/middleware.py", ", **audit_digest(error.digest)", "", AUDIT),
+    ("a replayed answer without its digest", f"{SERVICE}/middleware.py", "error.digest, error", "None, error", AUDIT),
     ("anchors that are not looked for", f"{SERVICE}/audit.py", "if missing and not", "if False and not", AUDIT),
     ("an agent that may reset itself", f"{SERVICE}/scopes.py", "{_INSTANCE}/goals/assess", "{_INSTANCE}/reset", SCOPES),
     ("a bound key that sees others", f"{SERVICE}/middleware.py", "instance_id not in principal.bound_to", "False", SCOPES),

@@ -1,53 +1,42 @@
 """Stress as an alarm of failure, beside a plain counter, and the rule of length that was tried."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from statistics import median
 
 from identity_os_sdk.replay import Played, Run, play
+from identity_os_sdk.replay.alarms import COUNTERS, Alarm
 
 from benchmarks.rows import Row
 from benchmarks.traces.playing import Sets, refused, settings
 
-#: Thresholds of the counter that the engine is compared with.
-COMPARED = (2, 3, 4)
 #: Runs of an agent after which the rule of length knows what is usual.
 LENGTHS_KNOWN = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Alarm:
-    """An alarm over runs that failed or did not: how many it hit, how many it raised falsely, how many failed."""
-
-    hits: int
-    false: int
-    failed: int
-
-    @property
-    def precision(self) -> float:
-        """The share of alarms that hit a run that failed; 1 where there is none."""
-        return self.hits / (self.hits + self.false) if self.hits + self.false else 1.0
-
-    @property
-    def recall(self) -> float:
-        """The share of runs that failed that had an alarm."""
-        return self.hits / self.failed if self.failed else 0.0
-
-    def beats(self, other: "Alarm") -> bool:
-        """Whether this one is better in one way and worse in none."""
-        mine, theirs = (self.precision, self.recall), (other.precision, other.recall)
-        return mine != theirs and mine[0] >= theirs[0] and mine[1] >= theirs[1]
-
-    def __str__(self) -> str:
-        return f"precision {self.precision:.2f}, recall {self.recall:.3f}, {self.false} false"
-
-
 def alarm(runs: Sets, raised: Callable[[Played], bool]) -> Alarm:
     """An alarm over all runs whose outcome is known."""
-    known = [run for each in runs.values() for run in each if run.run.succeeded is not None]
-    hit = [run for run in known if raised(run)]
-    failed = sum(not run.run.succeeded for run in known)
-    return Alarm(sum(not run.run.succeeded for run in hit), sum(bool(run.run.succeeded) for run in hit), failed)
+    found = Alarm()
+    for run in (run for each in runs.values() for run in each):
+        if run.run.succeeded is not None:
+            found.add(raised(run), run.run.succeeded)
+    return found
+
+
+def rates(found: Alarm) -> tuple[float, float]:
+    """Precision and recall; an alarm that is never raised is never wrong, and where nothing failed it found nothing."""
+    return 1.0 if found.precision is None else found.precision, found.recall or 0.0
+
+
+def shown(found: Alarm) -> str:
+    """An alarm as the tables print it."""
+    precision, recall = rates(found)
+    return f"precision {precision:.2f}, recall {recall:.3f}, {found.false} false"
+
+
+def beats(one: Alarm, other: Alarm) -> bool:
+    """Whether the one is better in one way and worse in none."""
+    mine, theirs = rates(one), rates(other)
+    return mine != theirs and mine[0] >= theirs[0] and mine[1] >= theirs[1]
 
 
 def counter(runs: Sets, most: int = 7) -> dict[int, Alarm]:
@@ -58,16 +47,16 @@ def counter(runs: Sets, most: int = 7) -> dict[int, Alarm]:
 def alarms(fresh: Sets) -> Iterable[Row]:
     """The engine as an alarm: no threshold of the counter may be better in both ways."""
     engine, counters = alarm(fresh, lambda run: run.alarm), counter(fresh)
-    better = [count for count in COMPARED if counters[count].beats(engine)]
+    better = [count for count in COUNTERS if beats(counters[count], engine)]
     yield Row(
         "E5",
         "fresh: stress reaches HIGH in a run that fails",
-        str(engine),
-        f"no counter of {COMPARED[0]} to {COMPARED[-1]} is better in both",
+        shown(engine),
+        f"no counter of {COUNTERS[0]} to {COUNTERS[-1]} is better in both",
         not better,
     )
     for count, each in counters.items():
-        yield Row("", f"   a counter: {count} or more failed or repeated calls", str(each), "for comparison", True)
+        yield Row("", f"   a counter: {count} or more failed or repeated calls", shown(each), "for comparison", True)
 
 
 class TooLong:
@@ -106,6 +95,10 @@ def length(fresh: Sets) -> Iterable[Row]:
     held = sum(refused(run)[0] for runs in with_length.values() for run in runs)
     before = sum(refused(run)[0] for runs in fresh.values() for run in runs)
     yield Row(
-        "E9", "the engine with the rule of length", f"{found}, {held} refused", f"without: {without}, {before} refused", True
+        "E9",
+        "the engine with the rule of length",
+        f"{shown(found)}, {held} refused",
+        f"without: {shown(without)}, {before} refused",
+        True,
     )
-    yield Row("", "   length alone, as an alarm", str(alarm(fresh, lambda run: run.run.id in hits)), "for comparison", True)
+    yield Row("", "   length alone, as an alarm", shown(alarm(fresh, lambda run: run.run.id in hits)), "for comparison", True)

@@ -6,7 +6,7 @@ from identity_os_sdk.observer import RULES
 from identity_os_sdk.replay import Called, Returned, Run, Settings, Step, play
 
 from benchmarks.rows import Row
-from benchmarks.traces.alarms import alarm
+from benchmarks.traces.alarms import alarm, shown
 from benchmarks.traces.ordinary import REFUSED_FRESH, REFUSED_KEPT
 from benchmarks.traces.playing import Sets, played, refused
 from benchmarks.traces.read import Recorded
@@ -74,5 +74,5 @@ def frontier(plain: list[Recorded]) -> None:
     for strength in FIRST_FAILURES:
         fresh, kept = played(plain, "fresh", failed=strength), played(plain, "none", failed=strength)
         alone, long = (max(share(runs, refused).value for runs in sets.values()) for sets in (fresh, kept))
-        found = alarm(fresh, lambda run: run.alarm)
+        found = shown(alarm(fresh, lambda run: run.alarm))
         print(f"  {strength:.2f}   {found}   changing calls refused, the worst set: fresh {alone:.3f}, kept {long:.3f}")

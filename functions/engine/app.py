@@ -24,7 +24,7 @@ from identity_service.app import create_app, lambda_handler
 from identity_service.audit import ExportHeader, verify
 from identity_service.cycles import Committed, Step, load_head, process, reset_instance, simulate, snapshot_response
 from identity_service.http import (
-    audit_digest,
+    audited_response,
     data_response,
     encode_data,
     idempotency_key,
@@ -60,7 +60,7 @@ async def process_one(request: Request, instance_id: str) -> Response:
 
 
 def _committed(committed: Committed) -> Response:
-    return json_response(committed.body, headers=audit_digest(committed.digest))
+    return audited_response(committed.body, committed.digest)
 
 
 @app.post(

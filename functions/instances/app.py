@@ -14,11 +14,10 @@ from identity_service.app import create_app, lambda_handler
 from identity_service.clock import iso, now
 from identity_service.cycles import load_head
 from identity_service.http import (
-    audit_digest,
+    audited_response,
     data_response,
     encode_data,
     idempotency_key,
-    json_response,
     meter,
     page_response,
     read_body,
@@ -58,7 +57,7 @@ async def create(request: Request) -> Response:
         instances.create(new, principal.instances, idempotency, response_body, 201)
     except LimitReached:
         raise errors.instance_limit_reached(principal.instances or 0) from None
-    return json_response(response_body, 201, audit_digest(new.head.digest))
+    return audited_response(response_body, new.head.digest, 201)
 
 
 @app.get("/v1/instances", **operation("listInstances", "List instances", "InstanceRows"))

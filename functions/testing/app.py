@@ -9,7 +9,7 @@ from typing import Annotated
 from fastapi import Query, Request, Response
 
 from identity_service.app import create_app, lambda_handler
-from identity_service.http import audit_digest, data_response, idempotency_key, json_response, meter, read_body
+from identity_service.http import audited_response, data_response, idempotency_key, meter, read_body
 from identity_service.openapi import operation
 from identity_service.query_models import QuestionsQuery
 from identity_service.request_models import TestRequest
@@ -33,7 +33,7 @@ async def submit(request: Request) -> Response:
     """Scores the answers and restarts the instance with the resulting profile."""
     body = await read_body(request, TestRequest)
     done = submit_test(meter(request), body, await idempotency_key(request, body.instance_id or None))
-    return json_response(done.body, headers=audit_digest(done.digest))
+    return audited_response(done.body, done.digest)
 
 
 handler = lambda_handler(app)

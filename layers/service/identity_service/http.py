@@ -92,11 +92,6 @@ async def idempotency_key(request: Request, instance_id: str | None = None) -> I
     return IdempotencyRecord(pk, key, sha256(f"{request.scope['path']}\n{body}".encode()).hexdigest(), now())
 
 
-def audit_digest(digest: str | None) -> dict[str, str]:
-    """The header that gives a caller the digest of the audit record, to keep as an anchor."""
-    return {"X-Audit-Digest": digest} if digest else {}
-
-
 def encode_data(data: Any) -> bytes:
     """The body of a successful response: `{"data": ...}`."""
     return to_json({"data": data})
@@ -112,6 +107,11 @@ def page_response(rows: Sequence[Any], *, limit: int, offset: int, total: int) -
     more = offset + len(rows) < total
     pagination = {"limit": limit, "offset": offset, "total": total, "has_more": more and bool(rows)}
     return json_response(to_json({"data": rows, "pagination": pagination}))
+
+
+def audited_response(body: bytes, digest: str | None, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """The response to a request that left an audit record: the caller may keep the record's digest as an anchor."""
+    return json_response(body, status, {**(headers or {}), **({"X-Audit-Digest": digest} if digest else {})})
 
 
 def json_response(body: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:

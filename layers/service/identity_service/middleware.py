@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from identity_service import errors, scopes
 from identity_service.errors import ApiError
-from identity_service.http import SCOPE, audit_digest, json_response, meter
+from identity_service.http import SCOPE, audited_response, json_response, meter
 from identity_service.limits import Meter
 from identity_service.log import logger
 from identity_service.principal import principal_of
@@ -98,7 +98,7 @@ def _without_body(send: Send) -> Send:
 async def error_response(request: Request, error: Exception) -> Response:
     """The response for an exception: an error response, or the stored response of a replayed request."""
     if isinstance(error, Replayed) and error.same:
-        return json_response(error.body, error.status, {"Idempotent-Replayed": "true", **audit_digest(error.digest)})
+        return audited_response(error.body, error.digest, error.status, {"Idempotent-Replayed": "true"})
     api_error = _api_error(request, error)
     if request.scope.get("aws.event") and (counting_error := _count_failed_request(request)) is not None:
         api_error = counting_error

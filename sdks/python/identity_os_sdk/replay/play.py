@@ -6,7 +6,7 @@ might have done otherwise.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -194,7 +194,7 @@ class _Watched:
         self._engine.turns, self._refused = [], []
         self._played += 1
         names: dict[str, str] = {}
-        with self._task(run):
+        with self._guard.task(f"{self._played} {run.task}", self._settings.tasks):
             for step in run.steps:
                 self._step(step, names)
         if self._failures:
@@ -203,11 +203,6 @@ class _Watched:
         actions = [self._guard.tool_action(tool).action for tool in names.values()]
         changing = sum(action in CHANGING for action in actions)
         return Played(run, tuple(self._engine.turns), tuple(self._refused), len(actions), changing)
-
-    @contextmanager
-    def _task(self, run: Run) -> Iterator[None]:
-        with self._guard.task(f"{self._played} {run.task}", self._settings.tasks):
-            yield
 
     def _step(self, step: Step, names: dict[str, str]) -> None:
         guard = self._guard
