@@ -32,7 +32,7 @@ class Edge:
     def __init__(self, docs: ASGIApp | None = None) -> None:
         self._docs = docs
         self._routes = [
-            (re.compile(re.sub(r"\\\{[^/]+\\\}", "[^/]+", re.escape(route.path))), route) for route in template.routes()
+            (re.compile(_pattern(route.path)), route) for route in template.routes()
         ]
         self._apps: dict[str, ASGIApp] = {
             name: import_module(f"functions.{name}.app").app for name in {r.function for _, r in self._routes}
@@ -60,7 +60,7 @@ class Edge:
                 return _gateway("MISSING_AUTHENTICATION_TOKEN", request_id)
             await self._docs(scope, receive, send)
             return None
-        if scope["method"] == "OPTIONS":
+        if scope["method"] == "OPTIONS" and route.function != "console":
             return JSONResponse({}, headers=template.preflight())
         context: dict[str, Any] = {
             "requestId": request_id,
@@ -117,6 +117,12 @@ class Edge:
         context: dict[str, Any] = policy["context"] | {"principalId": policy["principalId"]}
         self._known[header] = (time.monotonic() + self._cache_seconds, context)
         return context
+
+
+def _pattern(path: str) -> str:
+    """A path of the template as a regular expression: {name} is one part, {name+} the rest."""
+    rest = re.sub(r"\\\{[^/]+\\\+\\\}", ".+", re.escape(path))
+    return re.sub(r"\\\{[^/]+\\\}", "[^/]+", rest)
 
 
 def _gateway(kind: str, request_id: str) -> Response:

@@ -1,7 +1,8 @@
 """Accounts and their keys.
 
 ACCOUNT#a / ACCOUNT   plan, name, instance_count, created_at, and where an account has them: custom limits, suspended_at, and
-                      deleted_at from the beginning of its deletion (`account_deletion`) to its end
+                      deleted_at from the beginning of its deletion (`account_deletion`) to its end; for an account that
+                      signed up in the console: owners, and shared_key, the number of its gateway key
 ACCOUNT#a / KEY#k     the listing of a key: name, last four characters, scope, instances it is bound to, created, revoked
 KEY#sha256 / KEY      the authorizer's lookup: account and key id, scope, bound instances, last used
 """
@@ -10,14 +11,24 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import TYPE_CHECKING, Any, Final
 
 from identity_service.clock import iso, now
 from identity_service.keys import key_hash, new_key, well_formed
 from identity_service.plans import PLANS
 from identity_service.principal import Principal
 from identity_service.scopes import OPERATOR
+from identity_service.settings import settings
 from identity_service.store import dynamodb
 from identity_service.store.dynamodb import Item
+
+if TYPE_CHECKING:
+    from identity_service.store.account_trail import By
+
+#: Most instances that a key is bound to; API Gateway passes them on with each request.
+MOST_BOUND: Final = 20
+#: How many gateway keys the accounts share that signed up in the console.
+SHARED_KEYS: Final = 64
 
 
 class UnknownAccount(Exception):
@@ -50,9 +61,23 @@ def gateway_key(account_id: str) -> str:
     return sha256(f"gateway#{account_id}".encode()).hexdigest()
 
 
+def shared_gateway_key(number: int) -> str:
+    """Value of one of the keys that accounts share which signed up in the console.
+
+    API Gateway allows 10,000 keys in a region, and each value once: so the table's name, which no other stack has, is part of it.
+    """
+    return sha256(f"gateway#{settings().table}#shared#{number}".encode()).hexdigest()
+
+
 def create_account(name: str, plan: str) -> str:
     """Create an account on a plan and return its id. KeyError for an unknown plan."""
     account_id = f"acct_{secrets.token_hex(8)}"
+    dynamodb.write_all(new_account(account_id, name, plan))
+    return account_id
+
+
+def new_account(account_id: str, name: str, plan: str, *, shared_key: bool = False) -> list[dict[str, Any]]:
+    """The operations that create an account. `shared_key`: it uses one of the gateway's shared keys, chosen by its id."""
     item = account_key(account_id) | {
         "id": account_id,
         "name": name,
@@ -60,10 +85,11 @@ def create_account(name: str, plan: str) -> str:
         "instance_count": 0,
         "created_at": iso(now()),
     }
+    if shared_key:
+        item |= {"shared_key": int(sha256(account_id.encode()).hexdigest(), 16) % SHARED_KEYS, "owners": 1}
     # The listing partition lets the command line find accounts without scanning the table.
     entry = {"PK": "ACCOUNTS", "SK": account_id}
-    dynamodb.write_all([dynamodb.put(item, "attribute_not_exists(PK)"), dynamodb.put(entry)])
-    return account_id
+    return [dynamodb.put(item, "attribute_not_exists(PK)"), dynamodb.put(entry)]
 
 
 def get_account(account_id: str) -> Item:
@@ -130,10 +156,12 @@ def _change(account_id: str, expression: str, values: dict[str, str] | None, con
         raise (BeingDeleted if conflict.items[0] else UnknownAccount)(account_id) from None
 
 
-def create_key(account_id: str, name: str, scope: str = OPERATOR, bound_to: Sequence[str] = ()) -> NewKey:
+def create_key(
+    account_id: str, name: str, scope: str = OPERATOR, bound_to: Sequence[str] = (), by: "By | None" = None
+) -> NewKey:
     """Create a key for an account, which may have several. `bound_to`: the only instances that it is for; empty: all.
 
-    BeingDeleted when the account's deletion has begun.
+    `by`: who does it, for the account's trail. BeingDeleted when the account's deletion has begun.
     """
     get_account(account_id)
     secret, key_id = new_key(), f"key_{secrets.token_hex(8)}"
@@ -153,7 +181,7 @@ def create_key(account_id: str, name: str, scope: str = OPERATOR, bound_to: Sequ
     puts = [dynamodb.put(item, "attribute_not_exists(PK)") for item in (listing, lookup)]
     lives = dynamodb.check(account_key(account_id), "attribute_exists(PK) AND attribute_not_exists(deleted_at)")
     try:
-        dynamodb.write_all([*puts, lives])
+        dynamodb.write_all([*puts, lives, *_trail(account_id, by, "key.created", key_id, f"{name}, scope {scope}")])
     except dynamodb.Conflict:
         raise BeingDeleted(account_id) from None
     return NewKey(key_id, secret)
@@ -171,8 +199,8 @@ def list_keys(account_id: str) -> list[Item]:
     return keys
 
 
-def revoke_key(account_id: str, key_id: str) -> None:
-    """Revoke a key permanently. Idempotent; UnknownKey when the account has no such key."""
+def revoke_key(account_id: str, key_id: str, by: "By | None" = None) -> None:
+    """Revoke a key permanently. Idempotent; UnknownKey when the account has no such key. `by`: as in `create_key`."""
     listing = {"PK": f"ACCOUNT#{account_id}", "SK": f"KEY#{key_id}"}
     item = dynamodb.get(listing)
     if item is None:
@@ -180,7 +208,16 @@ def revoke_key(account_id: str, key_id: str) -> None:
     lookup = {"PK": f"KEY#{item['hash']}", "SK": "KEY"}
     values = {":now": iso(now())}
     expression = "SET revoked_at = if_not_exists(revoked_at, :now)"
-    dynamodb.write_all([dynamodb.update(key, expression, values) for key in (listing, lookup)])
+    updates = [dynamodb.update(key, expression, values) for key in (listing, lookup)]
+    dynamodb.write_all([*updates, *_trail(account_id, by, "key.revoked", key_id, item["name"])])
+
+
+def _trail(account_id: str, by: "By | None", what: str, target: str, detail: str) -> list[dict[str, Any]]:
+    if by is None:
+        return []
+    from identity_service.store import account_trail  # only the console's: the API's functions do not load it
+
+    return [account_trail.entry(account_id, by, what, target, detail)]
 
 
 def authenticate(key: str) -> Principal | None:
