@@ -1,4 +1,4 @@
-"""The console's settings on this machine: its address, the local issuer, secrets that are kept in console.json of the local folder."""
+"""The console's settings on this machine: its address, the local issuer, secrets that are kept in the local folder."""
 
 import json
 import os

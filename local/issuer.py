@@ -1,7 +1,7 @@
-"""A small OpenID Connect issuer for the local server: signing up is typing an e-mail address. Never for anything but this machine.
+"""A small OpenID Connect issuer for the local server: signing up is typing an e-mail address. For this machine only.
 
 It enforces what a real one does: code flow only, PKCE with S256, registered redirect addresses, codes that work once and for a
-minute, signed id tokens. It answers only when it is asked by a loopback name. Its key is kept in issuer.json of the local folder.
+minute, signed id tokens. It answers only where it is asked by a loopback name. Its key is kept in the local folder.
 """
 
 import html

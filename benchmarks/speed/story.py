@@ -4,10 +4,13 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
+from random import Random
 from typing import Any
 
 from benchmarks.speed.stub import Calls
+from identity_engine import MODE_CONSTANTS, canonical
 from identity_service.store import dynamodb as store_client
 from local import dynamodb
 from local.edge import Edge
@@ -41,6 +44,22 @@ def observation(number: int) -> dict[str, Any]:
     """A turn of an agent that works."""
     mode = ("ORDER", "PERCEPTION", "EXPLORATION")[number % 3]
     return {"mode_target": mode, "signal_strength": 0.6, "context": {"turn": 17, "tool": "search", "outcome": "ok"}}
+
+
+def guarded(number: int) -> dict[str, Any]:
+    """A report as a guard sends it, with a context of 300 bytes."""
+    marks = {name: sha256(f"{name} {number}".encode()).hexdigest()[:16] for name in ("arguments_hash", "result_hash", "trace")}
+    context = {"tool": "search_orders", "action": "clarify", "outcome": "worked", "rule": "read", **marks, "session": ""}
+    context["session"] = sha256(str(number).encode()).hexdigest() * 2
+    context["session"] = context["session"][: 300 - len(canonical(context)) + len(context["session"])]
+    return observation(number) | {"context": context}
+
+
+def restless(number: int) -> dict[str, Any]:
+    """A turn of an agent whose state is as large as states get: any mode, any strength."""
+    random = Random(number)
+    mode = MODE_CONSTANTS[random.randrange(7)]
+    return {"mode_target": mode, "signal_strength": random.random(), "confidence": random.random()}
 
 
 @contextmanager

@@ -4,6 +4,7 @@ Imports nothing that the functions do not import themselves, since cold starts a
 """
 
 import json
+from base64 import b64encode
 from itertools import cycle
 from types import SimpleNamespace
 from typing import Any
@@ -18,7 +19,9 @@ def stub(client: Any, calls: Calls) -> None:
     """Have a DynamoDB client answered by `calls`, each operation by its own in turn, over and over."""
     bodies: dict[str, list[bytes]] = {}
     for operation, _, answer in calls:
-        bodies.setdefault("".join(word.title() for word in operation.split("_")), []).append(json.dumps(answer).encode())
+        bodies.setdefault("".join(word.title() for word in operation.split("_")), []).append(
+            json.dumps(answer, default=_binary).encode()
+        )
     answers = {target: cycle(found) for target, found in bodies.items()}
 
     def answered(request: Any, **_: Any) -> AWSResponse:
@@ -29,3 +32,8 @@ def stub(client: Any, calls: Calls) -> None:
         return AWSResponse(request.url, 200, {"content-length": str(len(body)), "x-amzn-requestid": "stub"}, raw)
 
     client.meta.events.register_first("before-send.dynamodb", answered)
+
+
+def _binary(value: bytes) -> str:
+    """Binary attributes as DynamoDB sends them."""
+    return b64encode(value).decode()

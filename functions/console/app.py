@@ -79,7 +79,7 @@ def create_app() -> FastAPI:
     for kind in (HTTPException, RequestValidationError, NotLoggedIn, NoAccount, Forbidden, ApiError, Conflict,
                  StoreUnavailable):  # fmt: skip
         app.add_exception_handler(kind, error_page)
-    urls.bind(app)
+    urls.bind(app, {route.name for route in pages.routes()})
     return app
 
 
@@ -113,7 +113,7 @@ async def error_page(request: Request, error: Exception) -> Response:
         case _:
             logger().exception("unexpected error", request_id=request.state.request_id)
             status, title, text = 500, "Something broke on our side", "If it stays, tell us the number below."
-    return page(request, "error.html", None, status, title=title, text=text, status=status)
+    return page(request, "error.html", None, status, title=title, text=text)
 
 
 def lambda_handler(app: FastAPI) -> Callable[[dict[str, Any], Any], Any]:

@@ -1,6 +1,6 @@
 """The console's settings: its own address, the issuer, the secrets. Read once, never from a request.
 
-IDENTITY_OS_CONSOLE_BASE           https://…/console, without a slash at the end: every link, redirect and cookie path begins here
+IDENTITY_OS_CONSOLE_BASE           https://…/console: every link, redirect and cookie path begins here
 IDENTITY_OS_CONSOLE_ISSUER         the issuer's address, as in its tokens
 IDENTITY_OS_CONSOLE_LOGIN_ORIGIN   where its login pages are, if elsewhere
 IDENTITY_OS_CONSOLE_LOGOUT_URL     where it logs out, if its metadata does not say

@@ -24,9 +24,7 @@ def put(response: Response, name: str, values: dict[str, Any], seconds: int) -> 
     """Set a cookie for some seconds. Its name is sealed in, so that one kind cannot stand for another."""
     sealed = {**values, "name": name, "until": int(now()) + seconds}
     text = jwe.encrypt_compact(_HEADER, json.dumps(sealed).encode(), _key())
-    response.set_cookie(
-        name, text, max_age=seconds, path=config().path, secure=config().https, httponly=True, samesite="lax"
-    )
+    response.set_cookie(name, text, max_age=seconds, path=config().path, secure=config().https, httponly=True, samesite="lax")
 
 
 def keep(response: Response, session: Session) -> None:

@@ -34,6 +34,7 @@ def environment() -> Environment:
     )  # fmt: skip
     made.globals |= {"url_for": urls.url_for, "static": urls.static, "has_htmx": (HERE / "static" / "htmx.min.js").exists}
     made.filters |= {"ago": ago, "day": day, "utc": utc}
+    made.globals["m"] = made.get_template("macros.html").module
     return made
 
 
@@ -54,6 +55,7 @@ def page(
         "navigation": [entry for entry in NAVIGATION if urls.exists(entry[1])],
         "settings": [entry for entry in SETTINGS if urls.exists(entry[1])],
         "request_id": request.state.request_id,
+        "status": status,
         "api": config().api,
     }
     return HTMLResponse(environment().get_template(template).render(context | values), status, headers)

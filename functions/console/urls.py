@@ -11,11 +11,13 @@ if TYPE_CHECKING:
 #: The path of the console in the app's routes; a stage's name comes before it in `Config.base`, not here.
 PREFIX = "/console"
 _app: "list[FastAPI]" = []
+_names: set[str] = set()
 
 
-def bind(app: "FastAPI") -> None:
-    """The app whose routes have the names; called once, when it is made."""
+def bind(app: "FastAPI", names: set[str]) -> None:
+    """The app whose routes have the names, and the names; called once, when it is made."""
     _app[:] = [app]
+    _names.update(names)
 
 
 def url_for(name: str, /, query: dict[str, Any] | None = None, **parts: Any) -> str:
@@ -32,7 +34,7 @@ def static(name: str) -> str:
 
 def exists(name: str) -> bool:
     """Whether a page with this route name is there."""
-    return any(getattr(route, "name", "") == name for route in _app[0].routes)
+    return name in _names
 
 
 def safe_next(target: str | None) -> str | None:

@@ -98,7 +98,7 @@ def test_records_expire_by_ttl(pro, instance_id, stopped_clock):
     post(pro, "/instances/{id}/process", OBSERVATION, instance_id)
     (record,) = [item for item in everything(pro) if item["SK"].startswith("IDEM#")]
     assert record["expires"] == int(stopped_clock.time) + 24 * 3600
-    assert "k-1" not in json.dumps(record)
+    assert "k-1" not in str(record)
 
 
 def test_rejected_requests_are_not_stored(pro, instance_id):

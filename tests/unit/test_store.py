@@ -10,6 +10,7 @@ from identity_service.store import audit_trail, commits, instances
 from identity_service.store import dynamodb as store_client
 from identity_service.store.commits import Change
 from identity_service.store.dynamodb import Conflict, StoreUnavailable
+from identity_service.store.packing import unpack
 from tests.conftest import Caller
 
 pytestmark = pytest.mark.usefixtures("table")
@@ -139,8 +140,8 @@ def test_digest_chain_from_birth_to_head(caller):
     ):
         item = items[key]
         assert (item["record"], item["previous"]) == (number, digest)
-        digest = audit_trail.chain_digest(instance_id, item, item.get("observations", "[]"), item[result])
+        digest = audit_trail.chain_digest(instance_id, item, unpack(item.get("observations", "[]")), unpack(item[result]))
         assert item["digest"] == digest
     assert head.digest == digest
-    rows = json.loads(items["OBS#000000000004"]["observations"])
-    assert canonical(rows) == items["OBS#000000000004"]["observations"]
+    text = unpack(items["OBS#000000000004"]["observations"])
+    assert canonical(json.loads(text)) == text

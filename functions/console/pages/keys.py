@@ -1,6 +1,6 @@
 """Settings: API keys. A key is shown once, in the answer to the form that made it."""
 
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Form, Request, Response
 from starlette.exceptions import HTTPException
@@ -84,11 +84,15 @@ def _problem(visitor: Visitor, name: str, scope: str, ids: list[str]) -> str:
     return ""
 
 
-def _keys(request: Request, visitor: Visitor, status: int = 200, **values: object) -> Response:
+def _keys(request: Request, visitor: Visitor, status: int = 200, **values: Any) -> Response:
     keys = accounts.list_keys(visitor.account_id)
     keys.sort(key=lambda key: key["created_at"], reverse=True)
-    empty = {"problem": "", "form": {"name": "", "scope": "agent", "bound_to": ""}, "new": None, "new_scope": "", "snippets": []}
-    context = empty | {
+    context: dict[str, Any] = {
+        "problem": "",
+        "form": {"name": "", "scope": "agent", "bound_to": ""},
+        "new": None,
+        "new_scope": "",
+        "snippets": [],
         "working": [key for key in keys if not key["revoked_at"]],
         "revoked": [key for key in keys if key["revoked_at"]],
         "scopes": SCOPES,

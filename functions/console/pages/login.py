@@ -5,7 +5,7 @@ from typing import Annotated, Final
 from authlib.common.errors import AuthlibBaseError
 from fastapi import APIRouter, Depends, Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
-from httpx import HTTPError
+from httpx2 import HTTPError
 from joserfc.errors import JoseError
 
 from functions.console import cookies, oidc

@@ -1,7 +1,7 @@
 """Settings: people. Members and their roles, invitations, and what was changed lately."""
 
 import re
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.responses import RedirectResponse
@@ -110,9 +110,9 @@ def _no_invitation(request: Request) -> Response:
     return page(request, "error.html", status=404, title="No such invitation", text=text)
 
 
-def _people(request: Request, visitor: Visitor, status: int = 200, **values: object) -> Response:
+def _people(request: Request, visitor: Visitor, status: int = 200, **values: Any) -> Response:
     empty = {"problem": "", "email": "", "link": "", "invited": ""}
-    context = empty | {
+    context: dict[str, Any] = empty | {
         "members": sorted(users.members(visitor.account_id), key=lambda member: member["joined_at"]),
         "invitations": invitations.open_ones(visitor.account_id) if visitor.may(OWNER) else [],
         "changes": account_trail.latest(visitor.account_id),

@@ -1,4 +1,4 @@
-"""The landing page for strangers, and the first steps after a sign-up: a key, a snippet with it, a light for the first report."""
+"""The landing page for strangers; the first steps after a sign-up: a key, a program with it, a light for the first report."""
 
 from typing import Annotated
 
@@ -24,6 +24,12 @@ async def home(request: Request, session: MaybeSession) -> Response:
     if session.account is None:
         raise NoAccount
     return see("agents" if exists("agents") else "welcome")
+
+
+@router.get("/", name="home_with_slash")
+async def home_with_slash() -> Response:
+    """The same page, at the address that some type."""
+    return see("home")
 
 
 @router.get("/welcome", name="welcome")

@@ -14,4 +14,5 @@ def logger() -> Logger:
     """The logger of this process. Importing Powertools takes 17 ms of a cold start, so it is imported at the first log line."""
     from aws_lambda_powertools import Logger
 
-    return Logger(service="identity-os")
+    # Lambda takes a line without an RFC 3339 time for INFO, whatever its level, and drops it at WARN.
+    return Logger(service="identity-os", use_rfc3339=True)

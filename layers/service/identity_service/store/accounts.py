@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from identity_service.clock import iso, now
 from identity_service.keys import key_hash, new_key, well_formed
+from identity_service.log import logger
 from identity_service.plans import PLANS
 from identity_service.principal import Principal
 from identity_service.scopes import OPERATOR
@@ -64,7 +65,7 @@ def gateway_key(account_id: str) -> str:
 def shared_gateway_key(number: int) -> str:
     """Value of one of the keys that accounts share which signed up in the console.
 
-    API Gateway allows 10,000 keys in a region, and each value once: so the table's name, which no other stack has, is part of it.
+    API Gateway allows 10,000 keys in a region, and each value once: so the table's name, another in each stack, is part of it.
     """
     return sha256(f"gateway#{settings().table}#shared#{number}".encode()).hexdigest()
 
@@ -183,7 +184,9 @@ def create_key(
     try:
         dynamodb.write_all([*puts, lives, *_trail(account_id, by, "key.created", key_id, f"{name}, scope {scope}")])
     except dynamodb.Conflict:
-        raise BeingDeleted(account_id) from None
+        if "deleted_at" in get_account(account_id):
+            raise BeingDeleted(account_id) from None
+        raise
     return NewKey(key_id, secret)
 
 
@@ -236,6 +239,9 @@ def authenticate(key: str) -> Principal | None:
         dynamodb.write(used)
     except dynamodb.Conflict:  # the key was deleted since it was read
         return None
+    except (dynamodb.StoreUnavailable, dynamodb.Misconfigured) as error:
+        # A caller is not refused because a note of the call could not be made.
+        logger().warning("last use of a key not noted", key=item["key_id"], reason=str(error))
     plan = PLANS[account["plan"]]
     return Principal(
         account["id"],

@@ -1,6 +1,6 @@
 """The audit trail of an instance: records chained by digests, history pages, drift events.
 
-    OBS#<last seq>            the observations of one request, the snapshot after them, the digest chain
+    OBS#<last seq>            the observations of one request, the snapshot after them (both packed), the digest chain
     EVENT#<seq>#<record>      a state set without observations (created, reset, retested), in the same digest chain
     DRIFT#<last n>            the drift events of one request
 
@@ -24,6 +24,7 @@ from typing import Any, Final
 from identity_engine import ENGINE_VERSION, canonical
 from identity_service.store import dynamodb
 from identity_service.store.dynamodb import Item
+from identity_service.store.packing import RECORD, STATE, pack, unpack
 
 #: Format of the records that are written.
 FORMAT: Final = 2
@@ -111,11 +112,11 @@ def put_observations(position: TrailPosition, new: ObservationsRecord) -> tuple[
             "PK": pk,
             "SK": f"OBS#{seq + number:012d}",
             "first": seq + number - len(chunk) + 1,
-            "observations": f"[{','.join(chunk)}]",
+            "observations": pack(f"[{','.join(chunk)}]", RECORD),
             "commit": new.commit,
         }
         if is_last:
-            item |= record | {"snapshot": snapshot}
+            item |= record | {"snapshot": pack(snapshot, RECORD)}
         operations.append(dynamodb.put(item, "attribute_not_exists(PK)"))
         chunk, size = [], 0
     return operations, record["digest"]
@@ -130,7 +131,8 @@ def put_event(
     """
     record = _record(position, kind, at, actor, "[]", encoded)
     key = {"PK": position.pk, "SK": f"EVENT#{position.seq:012d}#{position.number:012d}"}
-    return dynamodb.put(key | record | {"state": encoded, "commit": commit}, "attribute_not_exists(PK)"), record["digest"]
+    item = key | record | {"state": pack(encoded, STATE), "commit": commit}
+    return dynamodb.put(item, "attribute_not_exists(PK)"), record["digest"]
 
 
 def put_drift_events(pk: str, n: int, events: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -212,7 +214,7 @@ def _join_items(items: Iterator[Item]) -> Iterator[tuple[Item, int]]:
     observations: list[Any] = []
     size = 0
     for item in items:
-        text = item.get("observations", "[]")
+        text = unpack(item.get("observations", "[]"))
         observations += json.loads(text)
         size += len(text.encode())
         if "record" not in item:
@@ -220,7 +222,8 @@ def _join_items(items: Iterator[Item]) -> Iterator[tuple[Item, int]]:
         names = (*_METADATA, "previous", "digest", *(name for name in _SINCE_2 if name in item))
         record = {name: item[name] for name in names}
         led_to = "state" if "state" in item else "snapshot"
-        yield record | {"observations": observations, led_to: json.loads(item[led_to])}, size + len(item[led_to])
+        result = unpack(item[led_to])
+        yield record | {"observations": observations, led_to: json.loads(result)}, size + len(result)
         observations, size = [], 0
 
 
@@ -268,10 +271,11 @@ def _range(pk: str, prefix: str, field: str, total: int, offset: int, limit: int
         },
         ScanIndexForward=False,
     ):
-        numbered = enumerate(json.loads(item[field]), start=item["first"])
+        text = unpack(item[field])
+        numbered = enumerate(json.loads(text), start=item["first"])
         in_page = [(number, row) for number, row in numbered if oldest <= number <= newest]
         rows += reversed(in_page)
-        size += len(item[field].encode()) if in_page else 0
+        size += len(text.encode()) if in_page else 0
         if size > _PAGE:
             break
     return rows

@@ -1,13 +1,16 @@
-"""The DynamoDB client of the store: a few operations, plain values in and out, two kinds of failure.
+"""The DynamoDB client of the store: a few operations, plain values in and out, three kinds of failure.
 
-Items hold only strings and integers: state and records are stored as canonical JSON text, so no value becomes a Decimal. The
-partition key contains the account id, so a request cannot address another account's data.
+Items hold only strings, integers and bytes: state and records are canonical JSON text, packed (`packing`), so no value becomes
+a Decimal. The partition key contains the account id, so a request cannot address another account's data.
 """
 
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from itertools import islice
+from math import inf
+from threading import Lock
+from time import time
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,6 +24,10 @@ Item = dict[str, Any]
 
 class StoreUnavailable(Exception):
     """DynamoDB did not respond, or rejected the call for a temporary reason."""
+
+
+class Misconfigured(Exception):
+    """DynamoDB refuses the call for good: a permission, the table or the request is wrong. Trying again cannot help."""
 
 
 class OutcomeUnknown(StoreUnavailable):
@@ -82,16 +89,34 @@ def client() -> Any:
 
 def to_dynamo(values: Mapping[str, Any]) -> Item:
     """An item in DynamoDB's wire format. None values are omitted."""
-    return {
-        name: {"N": str(value)} if isinstance(value, int) else {"S": value}
-        for name, value in values.items()
-        if value is not None
-    }
+    return {name: _typed(value) for name, value in values.items() if value is not None}
+
+
+def _typed(value: int | str | bytes) -> dict[str, str | bytes]:
+    if isinstance(value, str):
+        return {"S": value}
+    return {"B": value} if isinstance(value, bytes) else {"N": str(value)}
 
 
 def from_dynamo(item: Mapping[str, Any]) -> Item:
     """The opposite of `to_dynamo`."""
-    return {name: int(value["N"]) if "N" in value else value["S"] for name, value in item.items()}
+    return {name: int(value["N"]) if "N" in value else value.get("S") or value.get("B", "") for name, value in item.items()}
+
+
+#: Seconds after which a connection that was not used is not trusted: DynamoDB closes idle ones, and a container that was frozen
+#: meanwhile never hears of it. A count that is sent over such a connection is not sent twice, so it would be a 503.
+_IDLE = 30
+_used = inf
+_use = Lock()
+
+
+def _drop_idle_connections() -> None:
+    """Close all connections if none was used for a while. By the wall clock: a frozen container's other clocks may stand."""
+    global _used
+    with _use:
+        before, _used = _used, time()
+        if _used - before > _IDLE:
+            client().close()
 
 
 #: Most attempts of one call.
@@ -104,11 +129,21 @@ _REJECTED = {
     "TransactionConflictException",
     "TransactionInProgressException",
 }
+#: Errors that no retry mends: our own mistake or the operator's, so a 500 and a line in the log, not a 503.
+_WRONG = {
+    "AccessDenied",
+    "AccessDeniedException",
+    "ResourceNotFoundException",
+    "UnrecognizedClientException",
+    "ValidationError",
+    "ValidationException",
+}
 
 
 def _call(operation: str, *, repeatable: bool = True, **arguments: Any) -> Any:
     """One call with retries. After a timeout it is retried only if it is `repeatable`, that is, idempotent."""
     timed_out = False
+    _drop_idle_connections()
     for attempt in range(1, _ATTEMPTS + 1):
         try:
             return getattr(client(), operation)(**arguments)
@@ -119,6 +154,8 @@ def _call(operation: str, *, repeatable: bool = True, **arguments: Any) -> Any:
                 raise Conflict([from_dynamo(item) if item else None], timed_out) from None
             if code == "TransactionCanceledException":
                 _raise_cancelled(error, timed_out)
+            if code in _WRONG or any(reason.get("Code") in _WRONG for reason in _reasons(error)):
+                raise Misconfigured(f"{operation}: {error}") from error
             rejected = code in _REJECTED or _throttled(error)
             server_error = error.response["ResponseMetadata"].get("HTTPStatusCode", 0) >= 500
             if attempt == _ATTEMPTS or not (rejected or (server_error and repeatable)):

@@ -1,6 +1,6 @@
 """Idempotency records: the stored responses of POST requests with an Idempotency-Key, kept for a day.
 
-    <partition> / IDEM#<SHA-256 of the key>   request fingerprint, status, answer (compressed body), digest
+    <partition> / IDEM#<SHA-256 of the key>   request fingerprint, status, answer (the body, packed), digest
                                               (of the audit record), commit, expires (TTL)
 
 The partition is the instance's, or the account's for requests that create an instance. The record is written in the same
@@ -8,14 +8,15 @@ transaction as the request's change, conditional on there being no record yet: s
 docs/api.md, "Envelope".
 """
 
-from base64 import b85decode, b85encode
+from base64 import b85decode
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Final
-from zlib import compress, decompress
+from zlib import decompress
 
 from identity_service.store import dynamodb
 from identity_service.store.dynamodb import Item
+from identity_service.store.packing import RESPONSE, pack, unpack
 
 _LIFETIME: Final = 24 * 3600  # seconds
 
@@ -38,7 +39,7 @@ class IdempotencyRecord:
         record = self.item_key() | {
             "fingerprint": self.fingerprint,
             "status": status,
-            "answer": b85encode(compress(body, 1)).decode(),
+            "answer": pack(body.decode(), RESPONSE),
             "digest": digest,
             "commit": commit,
             "expires": int(self.moment) + _LIFETIME,
@@ -72,4 +73,9 @@ class Replayed(Exception):
         self.status: int = record["status"]
         #: Digest of the audit record that the request left, None when it left none.
         self.digest: str | None = record.get("digest")
-        self.body = decompress(b85decode(record["answer"]))
+        self.body = _body(record["answer"])
+
+
+def _body(answer: bytes | str) -> bytes:
+    # Before there were dictionaries a body was compressed by itself and stored as text.
+    return unpack(answer).encode() if isinstance(answer, bytes) else decompress(b85decode(answer))

@@ -1,6 +1,6 @@
 """Instance heads: one item with the current state of an instance.
 
-    ACCOUNT#a#INST#i / HEAD   name, description, state (canonical JSON), version, seq, drift counters, digest, summary
+    ACCOUNT#a#INST#i / HEAD   name, description, state (canonical JSON, packed), version, seq, drift counters, digest, summary
 
 Every write increments `version` and is conditional on the version that was read. `seq` counts the observations ever processed,
 `drifts` the drift events; both have no gaps and are never reset, so that pages are key ranges. The indexes by_created and
@@ -23,6 +23,7 @@ from identity_service.store.accounts import account_key
 from identity_service.store.audit_trail import Actor, TrailPosition, put_event
 from identity_service.store.dynamodb import Item
 from identity_service.store.idempotency import IdempotencyRecord
+from identity_service.store.packing import STATE, pack, unpack
 
 _SUMMARY = ("id", "name", "description", "created_at", "seq", "energy_level")
 
@@ -91,7 +92,7 @@ def _item(head: Head, state: State) -> Item:
         "created_at": head.created_at,
         "updated_at": head.updated_at,
         "created_key": head.created_key,
-        "state": head.encoded,
+        "state": pack(head.encoded, STATE),
         "digest": head.digest,
         "version": head.version,
         "seq": head.seq,
@@ -116,7 +117,7 @@ def _head(item: Item) -> Head:
         item["created_at"],
         item["updated_at"],
         item["created_key"],
-        item["state"],
+        unpack(item["state"]),
         item["digest"],
         item["version"],
         item["seq"],

@@ -42,7 +42,7 @@ def invite(account_id: str, email: str, role: str, by: By) -> str:
     """Invite somebody; returns the token, which is shown once."""
     token, invitation_id, until = secrets.token_urlsafe(32), f"invite_{secrets.token_hex(8)}", int(now()) + LASTS
     email = email.lower()
-    lookup = _key(token) | {"account_id": account_id, "role": role, "email": email, "id": invitation_id, "expires": until}
+    lookup: Item = _key(token) | {"account_id": account_id, "role": role, "email": email, "id": invitation_id, "expires": until}
     listing = {
         "PK": f"ACCOUNT#{account_id}",
         "SK": f"INVITE#{invitation_id}",

@@ -2,8 +2,8 @@
 
 SESSION#sha256(id) / SESSION   person, account, CSRF token, expires (TTL)
 
-A session is read together with the person's role and their account, in one call, at each request: so that a log-out or a removal
-ends it at once. It lasts 12 hours after its last renewal.
+A session is read together with the person's role and their account, in one call, at each request, so that a log-out or a
+removal ends it at once. It lasts 12 hours after its last renewal.
 """
 
 import secrets
