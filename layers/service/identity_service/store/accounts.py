@@ -70,6 +70,13 @@ def shared_gateway_key(number: int) -> str:
     return sha256(f"gateway#{settings().table}#shared#{number}".encode()).hexdigest()
 
 
+def gateway_key_of(principal: Principal) -> str:
+    """Value of the API Gateway key by which usage plans know a caller: the account's own, or one that it shares."""
+    if principal.shared_key is None:
+        return gateway_key(principal.account_id)
+    return shared_gateway_key(principal.shared_key)
+
+
 def create_account(name: str, plan: str) -> str:
     """Create an account on a plan and return its id. KeyError for an unknown plan."""
     account_id = f"acct_{secrets.token_hex(8)}"
@@ -109,10 +116,13 @@ def list_accounts() -> list[Item]:
 
 
 def set_plan(account_id: str, plan: str, per_minute: int | None = None, per_month: int | None = None) -> None:
-    """Move an account to a plan, with custom limits or the plan's own. It takes effect when the authorizer's cache expires."""
+    """Move an account to a plan, with custom limits or the plan's own. It takes effect when the authorizer's cache expires.
+
+    From then on it has a gateway key of its own, if it shared one.
+    """
     values = {":plan": PLANS[plan].name, ":minute": per_minute, ":month": per_month}
     sets = ["#plan = :plan"]
-    removes = []
+    removes = ["shared_key"]
     for name, custom in (("per_minute", per_minute), ("per_month", per_month)):
         placeholder = ":minute" if name == "per_minute" else ":month"
         if custom is None:
@@ -252,4 +262,5 @@ def authenticate(key: str) -> Principal | None:
         # Keys that are older than scopes may do everything.
         item.get("scope", OPERATOR),
         tuple(item["bound_to"].split(",")) if "bound_to" in item else (),
+        account.get("shared_key"),
     )

@@ -8,6 +8,7 @@ The account counts its owners, so that the last one can be neither removed nor d
 """
 
 import json
+import secrets
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
@@ -78,20 +79,27 @@ def members(account_id: str) -> list[Item]:
 
 
 def create_account(user: User, request_id: str) -> str:
-    """The account of a person who just signed up, on the free plan, and they its owner. Returns its id.
+    """An account for a person who has none, on the free plan, and they its owner. Returns its id.
 
-    The id follows from the person: a sign-up that was interrupted, or sent twice, ends with one account.
+    All of it is one transaction, and the person counts the accounts made for them: so of two log-ins at once one makes it, and
+    the other gets the same.
     """
-    account_id = f"acct_{sha256(f'first#{user.ref}'.encode()).hexdigest()[:16]}"
+    made = (dynamodb.get(user_key(user.ref), ("made",)) or {}).get("made", 0)
+    account_id = f"acct_{secrets.token_hex(8)}"
     name = user.email.partition("@")[0][:100] or "account"
     by = By(user.id, user.email, request_id)
+    condition = "made = :before" if made else "attribute_exists(PK) AND attribute_not_exists(made)"
+    values = {":after": made + 1} | ({":before": made} if made else {})
+    counted = dynamodb.update(user_key(user.ref), "SET made = :after", values, condition=condition)
     new = accounts.new_account(account_id, name, "free", shared_key=True)
-    joined = _join(account_id, user, OWNER)
+    entry = account_trail.entry(account_id, by, "account.created", account_id, "signed up")
     try:
-        dynamodb.write_all([*new, *joined, account_trail.entry(account_id, by, "account.created", account_id, "signed up")])
+        dynamodb.write_all([*new, *_join(account_id, user, OWNER), counted, entry])
     except dynamodb.Conflict:
-        if account_id not in accounts_of(user.ref):
+        existing = accounts_of(user.ref)
+        if not existing:
             raise
+        return existing[0]
     return account_id
 
 
