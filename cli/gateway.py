@@ -99,7 +99,7 @@ class Gateway:
     def align(self, account: Item) -> list[str]:
         """Bring an account's key in line with the table and return the problems that were fixed. GatewayRefused."""
         shared = account.get("shared_key")
-        fixed = [] if shared is None else self.align_shared(shared)
+        fixed = [] if shared is None or "deleted_at" in account else self.align_shared(shared)
         return fixed + self._take_steps(account["id"], lambda: self._next_step(account, self._keys_of(account["id"])))
 
     def align_shared(self, number: int) -> list[str]:

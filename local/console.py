@@ -8,6 +8,7 @@ from typing import Final
 
 from starlette.applications import Starlette
 
+from functions.console import fetch_htmx, static_files
 from local.issuer import Client, issuer
 
 _CLIENT: Final = "console"
@@ -15,6 +16,7 @@ _CLIENT: Final = "console"
 
 def prepare(base: str, address: str, folder: Path) -> Starlette:
     """Set the console's settings for this process, and make the issuer at this address. `base`: http://localhost:8000/console."""
+    fetch_htmx.fetch(static_files.FOLDER)
     kept = _secrets(folder / "console.json")
     settings = {
         "BASE": base,

@@ -8,8 +8,8 @@ IDENTITY_OS_CONSOLE_CLIENT_ID      the client's id and secret there; the secret 
 IDENTITY_OS_CONSOLE_CLIENT_SECRET
 IDENTITY_OS_CONSOLE_SESSION_SECRET what cookies are sealed with
 
-For the last four and the base, a variable that ends in _PARAMETER names an SSM parameter to read instead, and one that ends in
-_SECRET_ARN a secret of Secrets Manager: a value would be a circle in the template (API -> function -> client -> API).
+A name that ends in _PARAMETER is that of an SSM parameter to read instead, one that ends in _SECRET that of a secret of Secrets
+Manager: a value in the template would be a circle (API -> function -> client -> API).
 """
 
 import os
@@ -72,7 +72,7 @@ def _value(name: str, default: str | None = None) -> str:
     value = os.environ.get(_PREFIX + name)
     if value:
         return value
-    parameter, secret = os.environ.get(f"{_PREFIX}{name}_PARAMETER"), os.environ.get(f"{_PREFIX}{name}_SECRET_ARN")
+    parameter, secret = os.environ.get(f"{_PREFIX}{name}_PARAMETER"), os.environ.get(f"{_PREFIX}{name}_SECRET")
     if parameter or secret:
         from aws_lambda_powertools.utilities import parameters
 

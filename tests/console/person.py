@@ -14,12 +14,20 @@ from tests.conftest import _InProcess
 
 BASE = "http://localhost:8000/console"
 ISSUER = "http://localhost:8010"
+SETTINGS = {"BASE": BASE, "ISSUER": ISSUER, "CLIENT_ID": "console", "SESSION_SECRET": "secret of the tests"}
+
+
+def prepare_console(monkeypatch):
+    """The console's settings, for the rest of the test."""
+    for name, value in SETTINGS.items():
+        monkeypatch.setenv(f"IDENTITY_OS_CONSOLE_{name}", value)
+    config.cache_clear()
 
 
 @contextmanager
 def configured(monkeypatch, **settings):
     """The console's settings; `settings` replaces some."""
-    values = {"BASE": BASE, "ISSUER": ISSUER, "CLIENT_ID": "console", "SESSION_SECRET": "secret of the tests"} | settings
+    values = SETTINGS | settings
     for name, value in values.items():
         monkeypatch.setenv(f"IDENTITY_OS_CONSOLE_{name}", value)
     config.cache_clear()

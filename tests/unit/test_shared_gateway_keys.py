@@ -121,7 +121,7 @@ def test_a_deletion_leaves_the_shared_key_to_the_others(run, usage_plans):
     account_id = signed_up()
     ref = users.members(account_id)[0]["ref"]
     assert users.accounts_of(ref) == [account_id]
-    assert run("accounts", "delete", account_id, "--yes")[0] == 0
+    assert run("accounts", "delete", account_id, "--yes", "--wait", "0")[0] == 0
     assert shared(usage_plans) == RIGHT
     assert users.accounts_of(ref) == []
     assert PLANS["free"].per_minute == 10
