@@ -18,11 +18,13 @@ class Snippet:
 
 _CURL: Final = """\
 ID=$$(curl -s -X POST $api/v1/instances \\
-  -H "Authorization: Bearer $key" -H "Content-Type: application/json" \\
+  -H "Authorization: Bearer $key" \\
+  -H "Content-Type: application/json" \\
   -d '{"name": "Aria"}' | grep -o 'inst_[0-9a-f]*' | head -1)
 
 curl -X POST $api/v1/instances/$$ID/process \\
-  -H "Authorization: Bearer $key" -H "Content-Type: application/json" \\
+  -H "Authorization: Bearer $key" \\
+  -H "Content-Type: application/json" \\
   -d '{"mode_target": "EXPLORATION", "signal_strength": 0.8}'
 """
 _PYTHON: Final = """\

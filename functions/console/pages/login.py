@@ -20,7 +20,7 @@ from identity_service.store.users import User
 
 router = APIRouter()
 #: Log-ins that one address may begin in a minute.
-LOGINS_A_MINUTE: Final = 20
+LOGINS_A_MINUTE: Final = 60
 
 
 @router.get("/login", name="login")
