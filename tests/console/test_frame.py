@@ -9,6 +9,8 @@ from functions.console import cookies
 from functions.console.pages import routes
 from functions.console.visitor import logged_in
 from identity_service.store import sessions, users
+from local import template
+from tests.browser.pages import PAGES
 from tests.console.person import BASE, Person, configured
 
 POLICY = (
@@ -181,3 +183,11 @@ def test_links_are_made_from_the_base_and_never_from_the_host(owner, monkeypatch
         text = owner.get("/settings/keys", headers={"Host": "evil.example", "X-Forwarded-Host": "evil.example"}).text
         assert "evil.example" not in text
         assert 'action="https://x.example/prod/console/settings/keys"' in text
+
+
+def test_every_page_is_in_the_list_of_the_browsers_checks_and_has_its_figures():
+    listed = {shown.path for shown in PAGES if shown.reach is None}
+    reached = {"/settings/keys", "/settings/people"}  # with a new key, and with an invitation
+    assert set(pages()) - {"/welcome/light"} <= listed | reached
+    figures = {path.stem for path in (template.ROOT / "docs" / "figures").glob("console-*.png")}
+    assert figures == {f"console-{shown.name}-{scheme}" for shown in PAGES for scheme in ("light", "dark")}
