@@ -1,11 +1,13 @@
 """Settings: API keys. A key is shown once, in the answer to the form that made it."""
 
+from concurrent.futures import Future
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Form, Request, Response
 from starlette.exceptions import HTTPException
 
 from functions.console import snippets
+from functions.console.reads import beside
 from functions.console.render import page, see
 from functions.console.visitor import Looking, Visitor, require
 from identity_service.roles import OPERATOR
@@ -13,17 +15,20 @@ from identity_service.scopes import OPERATOR as OPERATOR_SCOPE
 from identity_service.scopes import SCOPES
 from identity_service.store import accounts, instances, one_time
 from identity_service.store.accounts import MOST_BOUND, UnknownKey
+from identity_service.store.dynamodb import Item
 
 router = APIRouter()
 #: Keys that a person may make in an hour.
 KEYS_AN_HOUR: Final = 30
 Operator = Annotated[Visitor, Depends(require(OPERATOR))]
+#: The account's keys, read while it is found out who asks: the look-ups of their last use wait for the list.
+Keys = Annotated[Any, Depends(beside(accounts.keys_of))]
 
 
 @router.get("/settings/keys", name="keys")
-async def listing(request: Request, visitor: Looking) -> Response:
+async def listing(request: Request, begun: Keys, visitor: Looking) -> Response:
     """The account's keys, those that work first."""
-    return _keys(request, visitor)
+    return _keys(request, visitor, begun=begun)
 
 
 @router.post("/settings/keys", name="create_key")
@@ -45,9 +50,9 @@ async def create(
 
 
 @router.get("/settings/keys/{key_id}/revoke", name="confirm_revoke")
-async def confirm(request: Request, visitor: Operator, key_id: str) -> Response:
+async def confirm(request: Request, begun: Keys, visitor: Operator, key_id: str) -> Response:
     """Ask first."""
-    for key in accounts.list_keys(visitor.account_id):
+    for key in _read(visitor, begun):
         if key["id"] == key_id and not key["revoked_at"]:
             return page(request, "revoke.html", visitor, here="keys", key=key)
     raise HTTPException(404)
@@ -84,8 +89,14 @@ def _problem(visitor: Visitor, name: str, scope: str, ids: list[str]) -> str:
     return ""
 
 
-def _keys(request: Request, visitor: Visitor, status: int = 200, **values: Any) -> Response:
-    keys = accounts.list_keys(visitor.account_id)
+def _read(visitor: Visitor, begun: "Future[list[Item]] | None" = None) -> list[Item]:
+    return begun.result() if begun else accounts.keys_of(visitor.account_id)
+
+
+def _keys(
+    request: Request, visitor: Visitor, status: int = 200, begun: "Future[list[Item]] | None" = None, **values: Any
+) -> Response:
+    keys = _read(visitor, begun)
     keys.sort(key=lambda key: key["created_at"], reverse=True)
     context: dict[str, Any] = {
         "problem": "",

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.responses import RedirectResponse
 from starlette.exceptions import HTTPException
 
-from functions.console import cookies
+from functions.console import cookies, reads
 from functions.console.render import page, see
 from functions.console.urls import url_for
 from functions.console.visitor import Looking, Visitor, logged_in, require
@@ -112,10 +112,16 @@ def _no_invitation(request: Request) -> Response:
 
 def _people(request: Request, visitor: Visitor, status: int = 200, **values: Any) -> Response:
     empty = {"problem": "", "email": "", "link": "", "invited": ""}
+    account_id = visitor.account_id
+    members, open_ones, changes = reads.together(
+        lambda: users.members(account_id),
+        lambda: invitations.open_ones(account_id) if visitor.may(OWNER) else [],
+        lambda: account_trail.latest(account_id),
+    )
     context: dict[str, Any] = empty | {
-        "members": sorted(users.members(visitor.account_id), key=lambda member: member["joined_at"]),
-        "invitations": invitations.open_ones(visitor.account_id) if visitor.may(OWNER) else [],
-        "changes": account_trail.latest(visitor.account_id),
+        "members": sorted(members, key=lambda member: str(member["joined_at"])),
+        "invitations": open_ones,
+        "changes": changes,
         "roles": ROLES,
     }
     return page(request, "people.html", visitor, status, here="people", **(context | values))
