@@ -191,3 +191,11 @@ def test_every_page_is_in_the_list_of_the_browsers_checks_and_has_its_figures():
     assert set(pages()) - {"/welcome/light"} <= listed | reached
     figures = {path.stem for path in (template.ROOT / "docs" / "figures").glob("console-*.png")}
     assert figures == {f"console-{shown.name}-{scheme}" for shown in PAGES for scheme in ("light", "dark")}
+
+
+def test_the_record_of_a_session_ends_with_its_time_whatever_the_cookie_says(owner, stopped_clock):
+    session = sessions.begin(owner.user, owner.account_id)
+    assert sessions.read(session.id, owner.user.ref, owner.account_id) is not None
+    assert sessions.read(session.id, owner.user.ref, "") is None
+    stopped_clock.time += sessions.LASTS
+    assert sessions.read(session.id, owner.user.ref, owner.account_id) is None

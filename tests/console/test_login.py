@@ -12,7 +12,8 @@ import pytest
 
 from functions.console import oidc
 from functions.console.config import config
-from identity_service.store import accounts, dynamodb, users
+from functions.console.urls import safe_next
+from identity_service.store import accounts, dynamodb, one_time, users
 from local import issuer as local_issuer
 from local.console import prepare
 from tests.conftest import _InProcess
@@ -258,3 +259,19 @@ def test_the_issuer_answers_loopback_names_alone(client):
         assert client.get("/jwks", headers={"Host": host}).status_code == 200, host
     assert set(client.get("/jwks").json()["keys"][0]) >= {"kid", "n", "e"}
     assert "d" not in client.get("/jwks").json()["keys"][0]
+
+
+@pytest.mark.parametrize("target", ["//evil.example", "https://evil.example", "/\\evil.example", "evil", "/a\nb", ""])
+def test_a_target_elsewhere_is_none(issuer, target):
+    assert safe_next(target) is None
+    assert safe_next("/settings/keys?a=b") == f"{BASE}/settings/keys?a=b"
+
+
+def test_what_a_log_in_needs_is_taken_once_and_in_time(table, stopped_clock):
+    one_time.keep_login("state", "value", 600)
+    assert one_time.take_login("another") is None
+    assert one_time.take_login("state") == "value"
+    assert one_time.take_login("state") is None
+    one_time.keep_login("state", "value", 600)
+    stopped_clock.time += 600
+    assert one_time.take_login("state") is None
