@@ -22,6 +22,8 @@ def start(**environment):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # A shell starts what runs in its background with SIGINT ignored, and a child inherits that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     # A test that fails leaves its server; it must not outlive the tests. kill() does nothing to one that has ended.
     atexit.register(process.kill)
