@@ -1,12 +1,13 @@
 """One person's way through the console, and what others must not be able to do. With and without scripts."""
 
+import os
 import re
 import subprocess
 
 import httpx
 import pytest
 
-from tests.browser.conftest import sign_up
+from tests.browser.conftest import ROOT, sign_up
 
 
 def process(server, key, name="Aria"):
@@ -85,6 +86,18 @@ def test_a_key_is_used_and_its_use_is_shown(page, server):
     page.goto(f"{server.console}/settings/keys")
     row = page.get_by_role("row", name=re.compile("reader")).inner_text()
     assert "never" not in row
+
+
+def test_the_python_programs_run_as_they_are_shown(page, server):
+    sign_up(page, server, "python@acme.example")
+    create_key(page, server, "program")
+    programs = page.locator("section.marked details pre code").all_text_contents()
+    langchain = "".join(line for line in programs[3].splitlines(True) if "langchain" not in line and "create_agent" not in line)
+    for program in (programs[1], langchain + "print(guard.contract.allowed_actions)"):
+        command = [ROOT / ".venv" / "bin" / "python", "-c", program]
+        environment = os.environ | {"PYTHONPATH": str(ROOT / "sdks" / "python")}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=30)
+        assert "clarify" in done.stdout, done.stderr
 
 
 def test_copy_puts_the_key_into_the_clipboard(page, server):
