@@ -16,7 +16,7 @@ export SAM_CLI_TELEMETRY := 0
 export AWS_DEFAULT_REGION ?= us-east-1
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-long test-runtime reliability integration test-sdks wheels test-sdk-python test-sdk-typescript test-ai-sdk test-browser test-sdk-legacy test-integrations test-openapi lint bench bench-counts bench-behaviour bench-traces bench-cost strength plots golden openapi scopes validate mutants build e2e deploy clean
+.PHONY: help run demo test test-long test-runtime reliability integration test-sdks wheels test-sdk-python test-sdk-typescript test-ai-sdk test-browser test-console screenshots test-sdk-legacy test-integrations test-openapi lint bench bench-counts bench-behaviour bench-traces bench-cost strength plots golden openapi scopes validate mutants build e2e deploy clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -66,6 +66,21 @@ test-runtime: .venv/.ready ## run the tests on the functions' Python version
 	@.venv-schemathesis/bin/pip install --quiet --disable-pip-version-check 'schemathesis>=4.32,<5' \
 	  || { echo "installation failed: check the network, then run: rm -rf .venv-schemathesis, and make again" >&2; exit 1; }
 	@touch $@
+
+.venv-console/.ready:
+	@$(PYTHON) -m venv .venv-console
+	@echo "installing the browser tests into .venv-console ..."
+	@.venv-console/bin/pip install --quiet --disable-pip-version-check 'playwright>=1.50,<2' 'axe-playwright-python>=0.1.4,<1' \
+	  'pytest>=8.3,<10' 'httpx>=0.27,<1' \
+	  || { echo "installation failed: check the network, then run: rm -rf .venv-console, and make again" >&2; exit 1; }
+	@touch $@
+
+# The browser's program: CHROMIUM, or one that is installed. CI installs Debian's.
+test-console: .venv/.ready .venv-console/.ready ## the console in Chromium: its story, attacks, accessibility, sizes
+	@.ci/chromium .venv-console/bin/python -m pytest -p no:cacheprovider --confcutdir tests/browser tests/browser
+
+screenshots: .venv/.ready .venv-console/.ready ## draw every page of the console in both schemes, for docs/console.md
+	@.ci/chromium .venv-console/bin/python -m tests.browser.screenshots
 
 reliability: .venv/.ready .venv-schemathesis/.ready ## faults, races, bad input, damaged audit trails: the guarantees of docs/reliability.md, in one table
 	@$(BIN)/python -m tests.reliability
@@ -140,7 +155,7 @@ test-ai-sdk: .venv/.ready dist/typescript/.packed ## test the adapter for the Ve
 	@for version in $(AI_SDK); do .ci/test-ai-sdk $$version || exit 1; done
 
 test-browser: .venv/.ready dist/typescript/.packed ## a page in headless Chromium drives the TypeScript SDK across origins
-	@.ci/test-browser
+	@.ci/chromium .ci/test-browser
 
 # Validators and client generators that nobody here wrote. @hey-api/openapi-ts 0.96 and later need Node.js 22.
 .venv-openapi/.ready:

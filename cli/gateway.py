@@ -1,4 +1,5 @@
-"""The API Gateway key of an account: one key, attached to the usage plan of the account's plan.
+"""The API Gateway key of an account: one key, attached to the usage plan of the account's plan. Accounts that signed up in the
+console share 64 keys until they change their plan, since API Gateway allows 10,000 keys and a sign-up must not make one.
 
 The table is the source of truth and API Gateway follows it. The authorizer returns the key's value, which is derived from the
 account's id, so only this module handles the keys themselves. Each change is one small step, computed from the current state
@@ -6,7 +7,7 @@ in API Gateway: so a command that was killed at any point can be run again and c
 """
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Final
@@ -16,9 +17,11 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from identity_service.plans import PLANS
-from identity_service.store.accounts import gateway_key, get_account
+from identity_service.store.accounts import SHARED_KEYS, gateway_key, get_account, shared_gateway_key
 from identity_service.store.dynamodb import Item
 
+#: The usage plan of the keys that accounts share which signed up in the console. No throttle: one caller's would hit all.
+SHARED_PLAN: Final = "free-pool"
 _STEPS: Final = 30  # for one account; it needs four
 _PAUSE: Final = 0.2  # seconds, after a conflict with a concurrent change
 
@@ -71,6 +74,7 @@ def find_stack(name: str) -> Stack:
     outputs = {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
     try:
         usage_plans = {plan: outputs[f"UsagePlan{plan.capitalize()}"] for plan in PLANS}
+        usage_plans[SHARED_PLAN] = outputs["UsagePlanFreePool"]
         return Stack(name, outputs["TableName"], usage_plans)
     except KeyError as missing:
         raise UnknownStack(f"stack {name} has no output {missing}: deploy it from this template first") from None
@@ -94,10 +98,22 @@ class Gateway:
 
     def align(self, account: Item) -> list[str]:
         """Bring an account's key in line with the table and return the problems that were fixed. GatewayRefused."""
+        shared = account.get("shared_key")
+        fixed = [] if shared is None or "deleted_at" in account else self.align_shared(shared)
+        return fixed + self._take_steps(account["id"], lambda: self._next_step(account, self._keys_of(account["id"])))
+
+    def align_shared(self, number: int) -> list[str]:
+        """Make one of the shared keys, or repair it, and return the problems that were fixed. GatewayRefused."""
+        name = self._shared_name(number)
+        return self._take_steps(
+            name, lambda: self._next_step_shared(number, self._with_plans(self._read_keys(name).get(name, [])))
+        )
+
+    def _take_steps(self, what: str, next_step: Callable[[], Step | None]) -> list[str]:
         fixed: list[str] = []
         last_error = ""
         for _ in range(_STEPS):
-            step = self._next_step(account, self._keys_of(account["id"]))
+            step = next_step()
             if step is None:
                 return fixed
             try:
@@ -108,7 +124,7 @@ class Gateway:
                     raise GatewayRefused(str(error)) from error
                 last_error = str(error)
                 time.sleep(_PAUSE)
-        raise GatewayRefused(f"the gateway key of {account['id']} could not be repaired: {last_error or fixed[-1]}")
+        raise GatewayRefused(f"the gateway key of {what} could not be repaired: {last_error or fixed[-1]}")
 
     def out_of_sync(self, accounts: list[Item]) -> Iterator[tuple[Item, str]]:
         """Accounts whose key differs from the table, each with its first problem. Changes nothing."""
@@ -117,6 +133,15 @@ class Gateway:
             step = self._next_step(account, keys.get(self._name(account["id"]), []))
             if step is not None:
                 yield account, step.problem
+
+    def shared_out_of_sync(self) -> Iterator[tuple[int, str, str]]:
+        """The shared keys that are missing or wrong: number, name, first problem. Changes nothing."""
+        keys = self._all_keys(self._shared_name(None))
+        for number in range(SHARED_KEYS):
+            name = self._shared_name(number)
+            step = self._next_step_shared(number, keys.get(name, []))
+            if step is not None:
+                yield number, name, step.problem
 
     def orphans(self, accounts: list[Item]) -> list[GatewayKey]:
         """Keys of this stack that belong to no account."""
@@ -135,13 +160,22 @@ class Gateway:
         if "deleted_at" in account:
             problem = "is being deleted, and has a gateway key"
             return Step(problem, "delete_api_key", {"apiKey": keys[0].id}) if keys else None
-        value, expected = gateway_key(account["id"]), usage_plan_of(account)
-        active = "suspended_at" not in account
+        if "shared_key" in account:
+            problem = "shares a gateway key, and has one of its own"
+            return Step(problem, "delete_api_key", {"apiKey": keys[0].id}) if keys else None
+        value, active = gateway_key(account["id"]), "suspended_at" not in account
+        return self._towards(self._name(account["id"]), value, usage_plan_of(account), active, keys)
+
+    def _next_step_shared(self, number: int, keys: list[GatewayKey]) -> Step | None:
+        return self._towards(self._shared_name(number), shared_gateway_key(number), SHARED_PLAN, True, keys)
+
+    def _towards(self, name: str, value: str, expected: str, active: bool, keys: list[GatewayKey]) -> Step | None:
+        """The next step towards one key of this name and value, enabled or not, on the expected usage plan alone."""
         for key in keys:
             if key.value != value:
                 return Step("a key with another value has its name", "delete_api_key", {"apiKey": key.id})
         if not keys:
-            new = {"name": self._name(account["id"]), "value": value, "enabled": active, "description": "Identity OS"}
+            new = {"name": name, "value": value, "enabled": active, "description": "Identity OS"}
             return Step("has no gateway key", "create_api_key", new)
         key = keys[0]
         if key.enabled != active:
@@ -159,15 +193,17 @@ class Gateway:
         return None
 
     def _keys_of(self, account_id: str) -> list[GatewayKey]:
-        keys = self._read_keys(self._name(account_id)).get(self._name(account_id), [])
+        return self._with_plans(self._read_keys(self._name(account_id)).get(self._name(account_id), []))
+
+    def _with_plans(self, keys: list[GatewayKey]) -> list[GatewayKey]:
         plan_of = {usage_plan: plan for plan, usage_plan in self._stack.usage_plans.items()}
         for key in keys:
             usage_plans = self._pages("get_usage_plans", keyId=key.id)
             key.plans.update(plan_of[plan["id"]] for plan in usage_plans if plan["id"] in plan_of)
         return keys
 
-    def _all_keys(self) -> dict[str, list[GatewayKey]]:
-        keys = self._read_keys(self._name("acct_"))
+    def _all_keys(self, prefix: str | None = None) -> dict[str, list[GatewayKey]]:
+        keys = self._read_keys(prefix or self._name("acct_"))
         by_id = {key.id: key for same_name in keys.values() for key in same_name}
         for plan, usage_plan in self._stack.usage_plans.items():
             for entry in self._pages("get_usage_plan_keys", usagePlanId=usage_plan):
@@ -192,6 +228,9 @@ class Gateway:
 
     def _name(self, account_id: str) -> str:
         return f"{self._stack.name}-{account_id}"
+
+    def _shared_name(self, number: int | None) -> str:
+        return f"{self._stack.name}-shared-" + ("" if number is None else f"{number:02d}")
 
 
 def align(gateway: Gateway | None, account_id: str) -> None:

@@ -9,9 +9,7 @@ from cli.instances import find
 from cli.output import fail, print_table
 from identity_service.scopes import OPERATOR, SCOPES
 from identity_service.store import accounts
-
-#: Most instances that a key is bound to; API Gateway passes them on with each request.
-MOST_BOUND = 20
+from identity_service.store.accounts import MOST_BOUND
 
 
 def add_commands(commands: Commands) -> None:

@@ -1,6 +1,7 @@
-"""`python -m local`, run by `make run`: serves the API at http://localhost:8000/v1.
+"""`python -m local`, run by `make run`: serves the API at http://localhost:8000/v1, the console at /console.
 
 PORT                        the port (8000)
+ISSUER_PORT                 the port of the log-in service of the console (8010, or another that is free)
 HOST                        the address to listen on (127.0.0.1)
 DYNAMODB                    embedded (default), local, or http://...
 DYNAMODB_HOST               the address for DynamoDB Local to listen on (127.0.0.1)
@@ -14,7 +15,9 @@ import os
 import signal
 import socket
 import sys
+import threading
 from contextlib import ExitStack, suppress
+from typing import Any
 
 import uvicorn
 
@@ -68,30 +71,31 @@ def _run(host: str, port: int, log: bool) -> int:
 
 def _serve(host: str, port: int, log: bool) -> None:
     from local.access_log import logged
+    from local.console import prepare
     from local.docs import docs_app
     from local.edge import Edge
 
     keys = ready_keys(dynamodb.DATA / "keys.json")
+    # The issuer is for this machine only, also where the API listens for others; in a container its port is published.
+    issuer_host = os.environ.get("ISSUER_HOST", "127.0.0.1")
+    issuer_port = int(os.environ.get("ISSUER_PORT") or dynamodb.free_port(8010))
+    issuer = prepare(f"http://localhost:{port}/console", f"http://localhost:{issuer_port}", dynamodb.DATA)
     edge = Edge(docs_app() if settings().docs_enabled else None)
     _welcome(port, keys)
-    server = uvicorn.Server(
-        uvicorn.Config(
-            logged(edge) if log else edge,
-            host,
-            port,
-            log_level="warning",
-            access_log=False,
-            lifespan="off",
-            server_header=False,
-        )
-    )
+    threading.Thread(target=_server(issuer, issuer_host, issuer_port).run, daemon=True).start()
     # Requests run on this event loop and block it: one at a time, like in a Lambda container.
-    asyncio.run(server.serve())
+    asyncio.run(_server(logged(edge) if log else edge, host, port).serve())
+
+
+def _server(app: Any, host: str, port: int) -> uvicorn.Server:
+    config = uvicorn.Config(app, host, port, log_level="warning", access_log=False, lifespan="off", server_header=False)
+    return uvicorn.Server(config)
 
 
 def _welcome(port: int, keys: dict[str, str]) -> None:
     base = f"http://localhost:{port}/v1"
     print(f"Identity OS is running at {base}   (stop with Ctrl-C)")
+    print(f"Console: http://localhost:{port}/console")
     if settings().docs_enabled:
         print(f"Docs: http://localhost:{port}/docs and http://localhost:{port}/redoc")
     print(f"Keys, one for each plan (also in {dynamodb.DATA / 'keys.json'}):")

@@ -31,9 +31,7 @@ class Edge:
 
     def __init__(self, docs: ASGIApp | None = None) -> None:
         self._docs = docs
-        self._routes = [
-            (re.compile(re.sub(r"\\\{[^/]+\\\}", "[^/]+", re.escape(route.path))), route) for route in template.routes()
-        ]
+        self._routes = [(re.compile(_pattern(route.path)), route) for route in template.routes()]
         self._apps: dict[str, ASGIApp] = {
             name: import_module(f"functions.{name}.app").app for name in {r.function for _, r in self._routes}
         }
@@ -54,13 +52,15 @@ class Edge:
     async def _serve(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> Response | None:
         """The gateway's own response, or None when an app has sent the response or the client has disconnected."""
         request = Request(scope, receive)
-        route = next((route for pattern, route in self._routes if pattern.fullmatch(scope["path"])), None)
+        # API Gateway finds a path with and without a slash at its end.
+        path = scope["path"].rstrip("/") if scope["path"].startswith("/console") else scope["path"]
+        route = next((route for pattern, route in self._routes if pattern.fullmatch(path)), None)
         if route is None:
             if self._docs is None or scope["path"].startswith("/v1/"):
                 return _gateway("MISSING_AUTHENTICATION_TOKEN", request_id)
             await self._docs(scope, receive, send)
             return None
-        if scope["method"] == "OPTIONS":
+        if scope["method"] == "OPTIONS" and route.function != "console":
             return JSONResponse({}, headers=template.preflight())
         context: dict[str, Any] = {
             "requestId": request_id,
@@ -121,6 +121,12 @@ class Edge:
         context: dict[str, Any] = policy["context"] | {"principalId": policy["principalId"]}
         self._known[header] = (time.monotonic() + self._cache_seconds, context)
         return context
+
+
+def _pattern(path: str) -> str:
+    """A path of the template as a regular expression: {name} is one part, {name+} the rest."""
+    rest = re.sub(r"\\\{[^/]+\\\+\\\}", ".+", re.escape(path))
+    return re.sub(r"\\\{[^/]+\\\}", "[^/]+", rest)
 
 
 def _gateway(kind: str, request_id: str) -> Response:

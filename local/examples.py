@@ -177,6 +177,6 @@ def _fixed() -> Iterator[SimpleNamespace]:
 @cache
 def _routes() -> dict[str, tuple[str, str]]:
     """Method and path of each operation."""
-    functions = sorted({route.function for route in template.routes()})
+    functions = sorted({route.function for route in template.api_routes()})
     routes = [route for name in functions for route in import_module(f"functions.{name}.app").app.routes]
     return {route.operation_id: (next(iter(route.methods)), route.path) for route in routes}

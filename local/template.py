@@ -64,6 +64,11 @@ def routes() -> list[Route]:
     return result
 
 
+def api_routes() -> list[Route]:
+    """The routes of the API, without the console's."""
+    return [route for route in routes() if route.path.startswith("/v1/")]
+
+
 def authorizer() -> tuple[str, int]:
     """The pattern that an Authorization header must match, and the cache time of a result in seconds."""
     identity = load()["Resources"]["Api"]["Properties"]["Auth"]["Authorizers"]["KeyAuthorizer"]["Identity"]

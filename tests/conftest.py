@@ -21,6 +21,8 @@ from identity_service.store import accounts
 from local import dynamodb
 from local.edge import Edge
 
+#: `make test-console` runs these, in an environment with a browser.
+collect_ignore = ["browser"]
 EVENTS = Path(__file__).parent.parent / "events"
 
 _load_file = JSONFileLoader.load_file

@@ -32,6 +32,8 @@ PREFLIGHT: Final = (".venv-sam/bin/python", "tests/preflight.py")
 FIRST_DAY: Final = (*PYTEST, "tests/unit/test_first_day.py")
 PACKING: Final = (*PYTEST, "tests/unit/test_packing.py")
 CALLERS: Final = (*PYTEST, "tests/api/test_callers.py")
+CONSOLE: Final = (*PYTEST, "tests/console")
+SHARED: Final = (*PYTEST, "tests/unit/test_shared_gateway_keys.py")
 DELETION: Final = (*PYTEST, "tests/unit/test_account_deletion.py")
 BAD_INPUT: Final = (*PYTEST, "tests/bad_input")
 NORMAL: Final = (*PYTEST, "tests/unit/test_normal_agents.py")
@@ -40,6 +42,7 @@ COUNTS: Final = (".venv/bin/python", "-m", "benchmarks.speed", "counts")
 ARCHITECTURE: Final = (*PYTEST, "tests/unit/test_architecture.py", "-k", "layers")
 SERVICE: Final = "layers/service/identity_service"
 STORE: Final = f"{SERVICE}/store"
+PAGES: Final = "functions/console"
 ENGINE: Final = "engine/identity_engine"
 CONTRACT: Final = f"{ENGINE}/contract"
 
@@ -93,6 +96,21 @@ MUTANTS: Final = [
     ("too many cycles released", f"{STORE}/reconcile.py", " - now.released", "", RECONCILE),
     ("a key without the account", f"{STORE}/instances.py", 'f"ACCOUNT#{account_id}#INST#{', 'f"INST#{', CALLERS),
     ("an API key in the log", "functions/authorizer/app.py", "    principal = ", "    print(event)\n    principal = ", CALLERS),
+    ("a form without its token", f"{PAGES}/visitor.py", "not compare_digest(token", "False and compare_digest(token", CONSOLE),
+    ("a viewer who may change", f"{SERVICE}/roles.py", "ROLES.index(role) >= ", "0 <= ROLES.index(role) >= 0 * ", CONSOLE),
+    ("a session that never ends", f"{STORE}/sessions.py", 'row["expires"] <= now()', "False", CONSOLE),
+    ("a session of another person", f"{PAGES}/cookies.py", 'values.get("name") != name', "False", CONSOLE),
+    ("a log-in that works twice", f"{STORE}/one_time.py", "        dynamodb.write(dynamodb.delete(_login_key(state)",
+     "        0 and dynamodb.write(dynamodb.delete(_login_key(state)", CONSOLE),
+    ("an address that nobody verified", f"{PAGES}/pages/login.py", 'claims.get("email_verified") not', "True not", CONSOLE),
+    ("a log-in that leads elsewhere", f"{PAGES}/urls.py", 'target.startswith("//")', "False", CONSOLE),
+    ("an invitation for anybody", f"{STORE}/invitations.py", ' or item["email"] != email.lower()', "", CONSOLE),
+    ("the last owner removed", f"{STORE}/users.py", "owners > :one", "owners >= :one", CONSOLE),
+    ("a key without a trace", f"{STORE}/accounts.py", "return [account_trail.", "return [] and [account_trail.", CONSOLE),
+    ("reads that never run", f"{PAGES}/reads.py", "[_executor.submit(read) for read in reads]", "[]", CONSOLE),
+    ("an issuer without PKCE", "local/issuer.py", "or not compare_digest(challenge, code.challenge)", "", CONSOLE),
+    ("a shared key with a throttle", "cli/gateway.py", "key(number), SHARED_PLAN", 'key(number), "free"', SHARED),
+    ("a membership without its account", f"{STORE}/account_deletion.py", 'if kind == "MEMBER":', 'if kind == "":', SHARED),
     ("a suspended account that is served", f"{STORE}/accounts.py", ' or "suspended_at" in account:', ":", CALLERS),
     ("an instance's items left behind", f"{STORE}/account_deletion.py", 'account.get("removing")', "None", DELETION),
     ("an unhandled second error", f"{SERVICE}/middleware.py", "except Exception:  # the error", "except KeyError:  #", CALLERS),

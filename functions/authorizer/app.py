@@ -6,7 +6,7 @@ Returns a policy with the principal, or raises Exception("Unauthorized"), which 
 from typing import Any
 
 from identity_service.principal import Principal
-from identity_service.store.accounts import authenticate, gateway_key
+from identity_service.store.accounts import authenticate, gateway_key_of
 
 
 def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
@@ -26,5 +26,5 @@ def _allow(principal: Principal, method_arn: str) -> dict[str, Any]:
         "principalId": principal.account_id,
         "policyDocument": {"Version": "2012-10-17", "Statement": [statement]},
         "context": principal.context(),
-        "usageIdentifierKey": gateway_key(principal.account_id),
+        "usageIdentifierKey": gateway_key_of(principal),
     }

@@ -66,7 +66,7 @@ def test_there_is_an_event_for_each_endpoint():
     events = [event_of(name) for name in ENDPOINTS]
     covered = {(event["httpMethod"], event["resource"]) for event in events}
     routes = set()
-    for group in {route.function for route in template.routes()}:
+    for group in {route.function for route in template.api_routes()}:
         for route in import_module(f"functions.{group}.app").app.routes:
             routes |= {(method, route.path) for method in route.methods}
     assert covered == routes
@@ -75,9 +75,9 @@ def test_there_is_an_event_for_each_endpoint():
 
 
 def test_every_route_is_in_the_template_and_the_other_way_round():
-    in_template = {(route.function, route.path) for route in template.routes()}
+    in_template = {(route.function, route.path) for route in template.api_routes()}
     in_apps = set()
-    for group in {route.function for route in template.routes()}:
+    for group in {route.function for route in template.api_routes()}:
         in_apps |= {(group, route.path) for route in import_module(f"functions.{group}.app").app.routes}
     assert in_template == in_apps
 

@@ -7,6 +7,7 @@ import botocore.session
 import pytest
 from botocore.client import BaseClient
 
+from cli import gateway as cli_gateway
 from identity_engine import birth
 from identity_service.clock import now
 from identity_service.plans import PLANS
@@ -41,11 +42,14 @@ def stored_instance(account_id, name):
 
 @pytest.fixture
 def usage_plans(table, monkeypatch):
-    """The four usage plans of a deployed stack, and an unrelated one."""
+    """The usage plans of a deployed stack, and an unrelated one. Tests of shared keys ask for some; others have none."""
+    monkeypatch.setattr(cli_gateway, "SHARED_KEYS", 0)
     gateway = aws("apigateway")
     plans = {plan: gateway.create_usage_plan(name=f"{STACK}-{plan}")["id"] for plan in PLANS}
     gateway.create_usage_plan(name="somebody else's")
     outputs = {f"UsagePlan{plan.capitalize()}": {"Value": usage_plan} for plan, usage_plan in plans.items()}
+    plans["free-pool"] = gateway.create_usage_plan(name=f"{STACK}-free-pool")["id"]
+    outputs["UsagePlanFreePool"] = {"Value": plans["free-pool"]}
     outputs["TableName"] = {"Value": "identity-os"}
     topic = {"Topic": {"Type": "AWS::SNS::Topic"}}
     aws("cloudformation").create_stack(StackName=STACK, TemplateBody=json.dumps({"Resources": topic, "Outputs": outputs}))

@@ -9,9 +9,10 @@ import pytest
 
 from identity_service.plans import PLANS
 from identity_service.store import dynamodb as store_client
-from identity_service.store import instances
+from identity_service.store import instances, one_time, sessions
 from local import stream, template
 from tests.conftest import EVENTS, Caller
+from tests.console.person import Person, prepare_console
 
 #: All gateway response types (API Gateway developer guide, "Gateway response types").
 GATEWAY_TYPES = {
@@ -54,7 +55,8 @@ def statements(function):
             unlike = condition.get("ForAllValues:StringNotLike", {}).get("dynamodb:LeadingKeys", [])
             where = "index" if "index" in str(statement["Resource"]) else "table"
             for action in statement["Action"]:
-                yield action.removeprefix("dynamodb:"), where, like, unlike
+                if action.startswith("dynamodb:"):
+                    yield action.removeprefix("dynamodb:"), where, like, unlike
 
 
 def permissions(operation, arguments):
@@ -112,6 +114,7 @@ def needed_by_function(edge, monkeypatch):
     edge._apps = {name: named(name, app) for name, app in edge._apps.items()}
     edge._authorize = authorizing
     callers = [Caller(edge, "indie"), Caller(edge, "enterprise")]
+    prepare_console(monkeypatch)
     monkeypatch.setattr(store_client, "_call", recorded)
     monkeypatch.setattr(
         stream, "handler", lambda *_: {"batchItemFailures": []}
@@ -127,6 +130,9 @@ def needed_by_function(edge, monkeypatch):
 
         handler({"Records": [{"eventName": "REMOVE", "dynamodb": {"Keys": key, "SequenceNumber": "1"}}]}, stream._Context(80))
         running.pop()
+    running.append("console")
+    use_the_console(edge)
+    running.pop()
     return needed_by_function
 
 
@@ -163,6 +169,63 @@ def call_everything(caller):
     for how in ({"create_instance": True, "instance_name": "Tested"}, {"instance_id": one}):
         response = caller.post("/test/submit", json=answers | how)
         assert response.status_code == 200, response.text
+
+
+def use_the_console(edge):
+    """Everything that people do in the console: sign up, make and revoke keys, invite, join, change roles, log out."""
+    one_time.keep_login("state", "value", 60)
+    assert one_time.take_login("state") == "value"
+    owner, guest = Person(edge, "owner@acme.example"), Person(edge, "guest@acme.example")
+    sessions.renew(owner.session)
+    for path in ("/welcome", "/settings/keys", "/settings/usage", "/settings/people", "/accounts", "/welcome/light"):
+        assert owner.get(path).status_code == 200, path
+    made = owner.post("/settings/keys", name="ci", scope="agent")
+    key = re.search(r"key_[0-9a-f]{16}", owner.get("/settings/keys").text)[0]
+    assert made.status_code == 200
+    assert owner.post("/settings/keys", name="ci", scope="agent", bound_to="inst_0").status_code == 400
+    assert owner.post(f"/settings/keys/{key}/revoke").status_code == 303
+    invited = owner.post("/settings/people/invitations", email="guest@acme.example", role="viewer")
+    token = re.search(r"/invitations/([\w-]{43})", invited.text)[1]
+    assert guest.get(f"/invitations/{token}").status_code == 200
+    assert guest.post(f"/invitations/{token}").status_code == 303
+    assert owner.post(f"/settings/people/{guest.user.ref}/role", role="owner").status_code == 303
+    assert owner.post(f"/settings/people/{guest.user.ref}/remove").status_code == 303
+    owner.post("/settings/people/invitations", email="else@acme.example", role="viewer")
+    invitation = re.search(r"invite_[0-9a-f]{16}", owner.get("/settings/people").text)[0]
+    assert owner.post(f"/settings/people/invitations/{invitation}/withdraw").status_code == 303
+    sessions.end(owner.session.id)
+
+
+def test_the_console_reads_its_own_settings_and_no_other_secret():
+    console = RESOURCES["Console"]["Properties"]
+    (policy,) = console["Policies"]
+    other = {
+        action: statement["Resource"]["Sub"]
+        for statement in policy["Statement"]
+        for action in statement["Action"]
+        if not action.startswith("dynamodb:")
+    }
+    assert set(other) == {"ssm:GetParameter", "secretsmanager:GetSecretValue"}
+    assert all("identity-os/${Stage}/console/*" in resource for resource in other.values())
+    variables = console["Environment"]["Variables"]
+    names = {name: value for name, value in variables.items() if name.endswith(("_PARAMETER", "_SECRET"))}
+    made = {RESOURCES[name]["Properties"]["Name"]["Sub"] for name in ("ConsoleBase", "ConsoleClientId")}
+    made |= {RESOURCES[name]["Properties"]["Name"]["Sub"] for name in ("ConsoleClientSecret", "ConsoleSessionSecret")}
+    assert {re.search(r"/?identity-os/[^'\"]*", str(value))[0] for value in names.values()} == made
+    # A reference to the API, the client or their secret would be a circle: all of them follow from this function.
+    assert not re.search(r"\$\{Api\}|ConsoleClient|ConsoleBase", str(variables))
+
+
+def test_only_a_verified_address_logs_in_and_the_client_takes_codes_alone():
+    pool, client = RESOURCES["UserPool"]["Properties"], RESOURCES["ConsoleClient"]["Properties"]
+    assert pool["AutoVerifiedAttributes"] == ["email"]
+    assert pool["UserAttributeUpdateSettings"] == {"AttributesRequireVerificationBeforeUpdate": ["email"]}
+    assert client["AllowedOAuthFlows"] == ["code"]
+    assert client["GenerateSecret"] is True
+    assert RESOURCES["ConsoleBranding"]["Properties"]["ClientId"] == {"Ref": "ConsoleClient"}
+    base = RESOURCES["ConsoleBase"]["Properties"]["Value"]
+    assert client["LogoutURLs"] == [base]
+    assert str(client["CallbackURLs"]) == str([base]).replace("/console'", "/console/callback'")
 
 
 def deleted(caller):
@@ -212,7 +275,9 @@ def test_usage_plans_match_the_plans():
     expected = {
         plan.name: {"RateLimit": round(plan.per_minute / 60, 4), "BurstLimit": 2 * plan.per_minute} for plan in PLANS.values()
     }
-    assert plans == expected | {"enterprise": None}
+    # Whoever shares a key with others must not be refused for what they do.
+    assert plans == expected | {"enterprise": None, "pool": None}
+    assert template.load()["Outputs"]["UsagePlanFreePool"]["Value"] == {"Ref": "FreePoolPlan"}
     for name in PLANS:
         assert template.load()["Outputs"][f"UsagePlan{name.capitalize()}"]["Value"] == {"Ref": f"{name.capitalize()}Plan"}
 
@@ -224,14 +289,14 @@ def test_every_path_takes_every_method():
             assert event["Properties"].get("Method", "ANY") == "ANY"
 
 
-def test_usage_plans_apply_to_every_method_except_health():
+def test_usage_plans_apply_to_every_method_except_health_and_the_console():
     assert API["ApiKeySourceType"] == "AUTHORIZER"
     assert API["Auth"]["ApiKeyRequired"] is True
     assert API["Auth"]["DefaultAuthorizer"] in API["Auth"]["Authorizers"]
     for name, function in of_type("AWS::Serverless::Function").items():
         for event in function["Properties"].get("Events", {}).values():
             own = event["Properties"].get("Auth")
-            assert own == ({"Authorizer": "NONE", "ApiKeyRequired": False} if name == "Health" else None), name
+            assert own == ({"Authorizer": "NONE", "ApiKeyRequired": False} if name in ("Health", "Console") else None), name
 
 
 def test_every_gateway_response_has_the_error_format():

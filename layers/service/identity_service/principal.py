@@ -22,6 +22,8 @@ class Principal:
     per_month: int
     scope: str
     bound_to: tuple[str, ...] = ()
+    #: The number of the gateway key that the account shares with others; None: it has its own. The authorizer's alone.
+    shared_key: int | None = None
 
     @property
     def instances(self) -> int | None:

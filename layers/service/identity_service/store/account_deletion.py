@@ -71,19 +71,26 @@ def _remove_instance(account_id: str, instance_id: str) -> tuple[bool, int]:
 
 
 def _remove_own_items(account_id: str) -> int:
-    """Remove what is in the account's own partition, keys with their look-up, but not the account."""
+    """Remove what is in the account's own partition, but not the account; keys, invitations and people with their look-ups."""
     partition = f"ACCOUNT#{account_id}"
     options = {"ProjectionExpression": "PK, SK, #hash", "ExpressionAttributeNames": {"#hash": "hash"}, "ConsistentRead": True}
     count = 0
     for items in groups_of(_BATCH, dynamodb.query("PK = :pk", {":pk": partition}, **options)):
         keys = [{"PK": item["PK"], "SK": item["SK"]} for item in items if item["SK"] != "ACCOUNT"]
-        # Look-ups first: only the listing of a key leads to them.
-        lookups = [{"PK": f"KEY#{item['hash']}", "SK": "KEY"} for item in items if item["SK"].startswith("KEY#")]
+        # Look-ups first: only these items lead to them.
+        lookups = [lookup for item in items if (lookup := _lookup_of(account_id, item))]
         for group in (lookups, keys):
             if group:
                 dynamodb.delete_many(group)
                 count += len(group)
     return count
+
+
+def _lookup_of(account_id: str, item: dynamodb.Item) -> dict[str, str] | None:
+    kind, _, name = item["SK"].partition("#")
+    if kind == "MEMBER":
+        return {"PK": f"USER#{name}", "SK": f"MEMBER#{account_id}"}
+    return {"PK": f"{kind}#{item['hash']}", "SK": kind} if kind in ("KEY", "INVITE") else None
 
 
 def _remove_account(account_id: str) -> None:

@@ -1,7 +1,8 @@
 """Accounts and their keys.
 
 ACCOUNT#a / ACCOUNT   plan, name, instance_count, created_at, and where an account has them: custom limits, suspended_at, and
-                      deleted_at from the beginning of its deletion (`account_deletion`) to its end
+                      deleted_at from the beginning of its deletion (`account_deletion`) to its end; for an account that
+                      signed up in the console: owners, and shared_key, the number of its gateway key
 ACCOUNT#a / KEY#k     the listing of a key: name, last four characters, scope, instances it is bound to, created, revoked
 KEY#sha256 / KEY      the authorizer's lookup: account and key id, scope, bound instances, last used
 """
@@ -10,6 +11,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import TYPE_CHECKING, Any, Final
 
 from identity_service.clock import iso, now
 from identity_service.keys import key_hash, new_key, well_formed
@@ -17,8 +19,17 @@ from identity_service.log import logger
 from identity_service.plans import PLANS
 from identity_service.principal import Principal
 from identity_service.scopes import OPERATOR
+from identity_service.settings import settings
 from identity_service.store import dynamodb
 from identity_service.store.dynamodb import Item
+
+if TYPE_CHECKING:
+    from identity_service.store.account_trail import By
+
+#: Most instances that a key is bound to; API Gateway passes them on with each request.
+MOST_BOUND: Final = 20
+#: How many gateway keys the accounts share that signed up in the console.
+SHARED_KEYS: Final = 64
 
 
 class UnknownAccount(Exception):
@@ -51,9 +62,30 @@ def gateway_key(account_id: str) -> str:
     return sha256(f"gateway#{account_id}".encode()).hexdigest()
 
 
+def shared_gateway_key(number: int) -> str:
+    """Value of one of the keys that accounts share which signed up in the console.
+
+    API Gateway allows 10,000 keys in a region, and each value once: so the table's name, another in each stack, is part of it.
+    """
+    return sha256(f"gateway#{settings().table}#shared#{number}".encode()).hexdigest()
+
+
+def gateway_key_of(principal: Principal) -> str:
+    """Value of the API Gateway key by which usage plans know a caller: the account's own, or one that it shares."""
+    if principal.shared_key is None:
+        return gateway_key(principal.account_id)
+    return shared_gateway_key(principal.shared_key)
+
+
 def create_account(name: str, plan: str) -> str:
     """Create an account on a plan and return its id. KeyError for an unknown plan."""
     account_id = f"acct_{secrets.token_hex(8)}"
+    dynamodb.write_all(new_account(account_id, name, plan))
+    return account_id
+
+
+def new_account(account_id: str, name: str, plan: str, *, shared_key: bool = False) -> list[dict[str, Any]]:
+    """The operations that create an account. `shared_key`: it uses one of the gateway's shared keys, chosen by its id."""
     item = account_key(account_id) | {
         "id": account_id,
         "name": name,
@@ -61,10 +93,11 @@ def create_account(name: str, plan: str) -> str:
         "instance_count": 0,
         "created_at": iso(now()),
     }
+    if shared_key:
+        item |= {"shared_key": int(sha256(account_id.encode()).hexdigest(), 16) % SHARED_KEYS, "owners": 1}
     # The listing partition lets the command line find accounts without scanning the table.
     entry = {"PK": "ACCOUNTS", "SK": account_id}
-    dynamodb.write_all([dynamodb.put(item, "attribute_not_exists(PK)"), dynamodb.put(entry)])
-    return account_id
+    return [dynamodb.put(item, "attribute_not_exists(PK)"), dynamodb.put(entry)]
 
 
 def get_account(account_id: str) -> Item:
@@ -83,10 +116,13 @@ def list_accounts() -> list[Item]:
 
 
 def set_plan(account_id: str, plan: str, per_minute: int | None = None, per_month: int | None = None) -> None:
-    """Move an account to a plan, with custom limits or the plan's own. It takes effect when the authorizer's cache expires."""
+    """Move an account to a plan, with custom limits or the plan's own. It takes effect when the authorizer's cache expires.
+
+    From then on it has a gateway key of its own, if it shared one.
+    """
     values = {":plan": PLANS[plan].name, ":minute": per_minute, ":month": per_month}
     sets = ["#plan = :plan"]
-    removes = []
+    removes = ["shared_key"]
     for name, custom in (("per_minute", per_minute), ("per_month", per_month)):
         placeholder = ":minute" if name == "per_minute" else ":month"
         if custom is None:
@@ -131,10 +167,12 @@ def _change(account_id: str, expression: str, values: dict[str, str] | None, con
         raise (BeingDeleted if conflict.items[0] else UnknownAccount)(account_id) from None
 
 
-def create_key(account_id: str, name: str, scope: str = OPERATOR, bound_to: Sequence[str] = ()) -> NewKey:
+def create_key(
+    account_id: str, name: str, scope: str = OPERATOR, bound_to: Sequence[str] = (), by: "By | None" = None
+) -> NewKey:
     """Create a key for an account, which may have several. `bound_to`: the only instances that it is for; empty: all.
 
-    BeingDeleted when the account's deletion has begun.
+    `by`: who does it, for the account's trail. BeingDeleted when the account's deletion has begun.
     """
     get_account(account_id)
     secret, key_id = new_key(), f"key_{secrets.token_hex(8)}"
@@ -154,7 +192,7 @@ def create_key(account_id: str, name: str, scope: str = OPERATOR, bound_to: Sequ
     puts = [dynamodb.put(item, "attribute_not_exists(PK)") for item in (listing, lookup)]
     lives = dynamodb.check(account_key(account_id), "attribute_exists(PK) AND attribute_not_exists(deleted_at)")
     try:
-        dynamodb.write_all([*puts, lives])
+        dynamodb.write_all([*puts, lives, *_trail(account_id, by, "key.created", key_id, f"{name}, scope {scope}")])
     except dynamodb.Conflict:
         if "deleted_at" in get_account(account_id):
             raise BeingDeleted(account_id) from None
@@ -165,17 +203,27 @@ def create_key(account_id: str, name: str, scope: str = OPERATOR, bound_to: Sequ
 def list_keys(account_id: str) -> list[Item]:
     """The keys of an account with `last_used_at`, revoked ones included; never the key or its hash."""
     get_account(account_id)
+    return keys_of(account_id)
+
+
+def keys_of(account_id: str) -> list[Item]:
+    """As `list_keys`, for an account that is known to exist. Two calls for up to 100 keys."""
+    items = list(dynamodb.query("PK = :pk AND begins_with(SK, :sk)", {":pk": f"ACCOUNT#{account_id}", ":sk": "KEY#"}))
+    lookups: dict[str, Item] = {}
+    for group in dynamodb.groups_of(100, iter(items)):
+        found = dynamodb.get_many([{"PK": f"KEY#{item['hash']}", "SK": "KEY"} for item in group])
+        lookups |= {lookup["key_id"]: lookup for lookup in found}
     keys = []
-    for item in dynamodb.query("PK = :pk AND begins_with(SK, :sk)", {":pk": f"ACCOUNT#{account_id}", ":sk": "KEY#"}):
-        lookup = dynamodb.get({"PK": f"KEY#{item['hash']}", "SK": "KEY"}) or {}
+    for item in items:
+        lookup = lookups.get(item["id"], {})
         fields = {name: item.get(name) for name in ("id", "name", "last_four", "created_at", "revoked_at")}
         fields |= {"scope": item.get("scope", OPERATOR), "bound_to": item.get("bound_to")}
         keys.append(fields | {"last_used_at": lookup.get("last_used_at")})
     return keys
 
 
-def revoke_key(account_id: str, key_id: str) -> None:
-    """Revoke a key permanently. Idempotent; UnknownKey when the account has no such key."""
+def revoke_key(account_id: str, key_id: str, by: "By | None" = None) -> None:
+    """Revoke a key permanently. Idempotent; UnknownKey when the account has no such key. `by`: as in `create_key`."""
     listing = {"PK": f"ACCOUNT#{account_id}", "SK": f"KEY#{key_id}"}
     item = dynamodb.get(listing)
     if item is None:
@@ -183,7 +231,16 @@ def revoke_key(account_id: str, key_id: str) -> None:
     lookup = {"PK": f"KEY#{item['hash']}", "SK": "KEY"}
     values = {":now": iso(now())}
     expression = "SET revoked_at = if_not_exists(revoked_at, :now)"
-    dynamodb.write_all([dynamodb.update(key, expression, values) for key in (listing, lookup)])
+    updates = [dynamodb.update(key, expression, values) for key in (listing, lookup)]
+    dynamodb.write_all([*updates, *_trail(account_id, by, "key.revoked", key_id, item["name"])])
+
+
+def _trail(account_id: str, by: "By | None", what: str, target: str, detail: str) -> list[dict[str, Any]]:
+    if by is None:
+        return []
+    from identity_service.store import account_trail  # only the console's: the API's functions do not load it
+
+    return [account_trail.entry(account_id, by, what, target, detail)]
 
 
 def authenticate(key: str) -> Principal | None:
@@ -215,4 +272,5 @@ def authenticate(key: str) -> Principal | None:
         # Keys that are older than scopes may do everything.
         item.get("scope", OPERATOR),
         tuple(item["bound_to"].split(",")) if "bound_to" in item else (),
+        account.get("shared_key"),
     )

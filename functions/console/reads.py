@@ -1,0 +1,30 @@
+"""Reads that do not wait for each other: a page may ask DynamoDB twice in a row, first who asks, then for what it shows."""
+
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from fastapi import Request
+
+from functions.console import cookies
+
+T = TypeVar("T")
+_executor = ThreadPoolExecutor(max_workers=4, thread_name_prefix="reads")
+
+
+def together(*reads: Callable[[], Any]) -> list[Any]:
+    """The results of all reads, which run at the same time."""
+    return [future.result() for future in [_executor.submit(read) for read in reads]]
+
+
+def beside(read: Callable[[str], T]) -> Callable[[Request], Awaitable["Future[T] | None"]]:
+    """A dependency that begins a read of the cookie's account while it is found out who asks. It stands before the visitor.
+
+    Nobody sees the result but a visitor of that account: the page takes it after `require` has let them in.
+    """
+
+    async def begun(request: Request) -> "Future[T] | None":
+        known = cookies.read(request, cookies.SESSION)
+        return _executor.submit(read, known["account"]) if known and known["account"] else None
+
+    return begun

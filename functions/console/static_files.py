@@ -1,0 +1,25 @@
+"""Static files: the style sheet, the scripts, the mark. Only names that are in the folder; cached for an hour by browsers."""
+
+from pathlib import Path
+from typing import Final
+
+from fastapi import APIRouter, Response
+from starlette.exceptions import HTTPException
+
+router = APIRouter()
+FOLDER: Final = Path(__file__).resolve().parent / "static"
+_TYPES: Final = {
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
+
+
+@router.get("/static/{name}", name="static")
+async def file(name: str) -> Response:
+    """One file."""
+    path = FOLDER / name
+    # The folder's own listing decides, so that no name can lead out of it.
+    if path.suffix not in _TYPES or path not in FOLDER.iterdir():
+        raise HTTPException(404)
+    return Response(path.read_bytes(), media_type=_TYPES[path.suffix], headers={"Cache-Control": "max-age=3600"})
