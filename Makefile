@@ -16,7 +16,7 @@ export SAM_CLI_TELEMETRY := 0
 export AWS_DEFAULT_REGION ?= us-east-1
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-runtime reliability integration test-sdks wheels test-sdk-python test-sdk-typescript test-sdk-legacy test-integrations lint bench bench-counts bench-behaviour bench-traces bench-mcp bench-cost strength plots golden openapi scopes validate mutants build e2e deploy clean
+.PHONY: help run demo test test-long test-runtime reliability integration test-sdks wheels test-sdk-python test-sdk-typescript test-ai-sdk test-browser test-sdk-legacy test-integrations test-openapi lint bench bench-counts bench-behaviour bench-traces bench-mcp bench-cost strength plots golden openapi scopes validate mutants build e2e deploy clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -45,14 +45,17 @@ $(VENV)/.ready: pyproject.toml
 	  || { echo "installation failed: check the network, then run: rm -rf .venv-checkov, and make again" >&2; exit 1; }
 	@touch $@
 
-run: .venv/.ready ## serve http://localhost:8000/v1 (PORT, DYNAMODB=embedded|local|http://..., IDENTITY_OS_DOCS_ENABLED=true)
+run: .venv/.ready ## serve http://localhost:8000/v1 (PORT, DYNAMODB=embedded|local|http://..., IDENTITY_OS_DOCS_ENABLED=true, LOG=1)
 	@exec $(BIN)/python -m local
 
 demo: .venv/.ready ## play a short scenario against the running API
 	@$(BIN)/python -m local.demo
 
-test: $(VENV)/.ready ## all tests that need only Python
-	@$(BIN)/python -m pytest
+test: $(VENV)/.ready ## the tests that need only Python, but for the long runs
+	@$(BIN)/python -m pytest -n auto --dist loadfile -m "not long"
+
+test-long: $(VENV)/.ready ## the long runs: property tests, fuzzing, faults, DynamoDB Local
+	@$(BIN)/python -m pytest -n auto --dist worksteal -m long
 
 test-runtime: .venv/.ready ## run the tests on the functions' Python version
 	@.ci/test-runtime $(RUNTIME)
@@ -79,7 +82,7 @@ integration: .venv/.ready ## races, faults and a soak test on DynamoDB Local (ne
 test-sdks: test-sdk-python test-sdk-typescript test-sdk-legacy ## test the built and installed SDKs against a running server and a faulty one
 
 # The wheels of the SDK and of the engine, as they would be published.
-dist/python/.built: .venv-sdk/.ready $(shell find sdks/python/identity_os_sdk engine/identity_engine -name '*.py') sdks/python/pyproject.toml engine/pyproject.toml
+dist/python/.built: .venv-sdk/.ready $(shell find sdks/python/identity_os_sdk engine/identity_engine engine/identity_charts -name '*.py' -o -name '*.json' -o -name '*.html' -o -name '*.css') sdks/python/pyproject.toml engine/pyproject.toml
 	@rm -rf dist/python engine/build sdks/python/build
 	@.venv-sdk/bin/python -m build --outdir dist/python engine >/dev/null
 	@.venv-sdk/bin/python -m build --outdir dist/python sdks/python >/dev/null
@@ -89,7 +92,7 @@ wheels: dist/python/.built ## build the wheels of the Python SDK and of the engi
 
 test-sdk-python: .venv/.ready dist/python/.built
 	@.venv-sdk/bin/pip install --quiet --disable-pip-version-check --force-reinstall --find-links dist/python 'hypothesis>=6.100,<7' \
-	  "$$(ls dist/python/identity_os_sdk-*.whl)[local]"
+	  "$$(ls dist/python/identity_os_sdk-*.whl)[replay]"
 	@.venv-sdk/bin/python -m pytest -p no:cacheprovider sdks/python/tests --ignore sdks/python/tests/integrations
 	@.venv-sdk/bin/python -m pytest -p no:cacheprovider sdks/python/tests/integrations/test_core.py
 
@@ -114,10 +117,17 @@ test-sdk-legacy: .venv/.ready .venv-legacy/.ready
 	@.venv-legacy/bin/python -m pytest -p no:cacheprovider -W ignore::ResourceWarning \
 	  -W ignore::pytest.PytestUnraisableExceptionWarning sdks/legacy
 
-test-sdk-typescript: .venv/.ready
+# The package of the TypeScript SDK, as it would be published.
+TYPESCRIPT := $(filter-out %/observer-table.ts,$(wildcard sdks/typescript/src/*.ts sdks/typescript/*.json sdks/typescript/*.mjs sdks/typescript/*.md))
+
+dist/typescript/.packed: $(TYPESCRIPT) sdks/python/identity_os_sdk/observer.json
 	@command -v npm >/dev/null || { echo "Node.js 20 or later is needed" >&2; exit 1; }
-	@rm -rf dist/typescript && mkdir -p dist/typescript/project
+	@rm -rf dist/typescript && mkdir -p dist/typescript
 	@cd sdks/typescript && npm install --silent --no-audit --no-fund && npm pack --silent --pack-destination ../../dist/typescript >/dev/null
+	@touch $@
+
+test-sdk-typescript: .venv/.ready dist/typescript/.packed
+	@rm -rf dist/typescript/project && mkdir -p dist/typescript/project
 	@cp -r sdks/typescript/test sdks/typescript/examples dist/typescript/project
 	@cd dist/typescript/project && npm init --yes >/dev/null && npm install --silent --no-audit --no-fund ../*.tgz
 	@cd dist/typescript/project && for module in NodeNext ESNext CommonJS; do \
@@ -125,6 +135,29 @@ test-sdk-typescript: .venv/.ready
 	  ../../../sdks/typescript/node_modules/.bin/tsc --noEmit --strict --target ES2022 --module $$module \
 	    --moduleResolution $$resolution test/snippet.ts || exit 1; done
 	@cd dist/typescript/project && IDENTITY_OS_ROOT=$(CURDIR) node --test --test-reporter=dot test/*.test.mjs
+
+AI_SDK ?= 6 7
+
+test-ai-sdk: .venv/.ready dist/typescript/.packed ## test the adapter for the Vercel AI SDK on its newest releases (AI_SDK=7 for one)
+	@for version in $(AI_SDK); do .ci/test-ai-sdk $$version || exit 1; done
+
+test-browser: .venv/.ready dist/typescript/.packed ## a page in headless Chromium drives the TypeScript SDK across origins
+	@.ci/test-browser
+
+# Validators and client generators that nobody here wrote. @hey-api/openapi-ts 0.96 and later need Node.js 22.
+.venv-openapi/.ready:
+	@command -v npm >/dev/null || { echo "Node.js 20 or later is needed" >&2; exit 1; }
+	@$(PYTHON) -m venv .venv-openapi
+	@echo "installing validators and client generators into .venv-openapi ..."
+	@.venv-openapi/bin/pip install --quiet --disable-pip-version-check 'openapi-spec-validator>=0.7,<1' \
+	  'openapi-python-client>=0.29,<0.30' \
+	  && npm install --prefix .venv-openapi/node --silent --no-audit --no-fund '@redocly/cli@2' '@stoplight/spectral-cli@6' \
+	  '@hey-api/openapi-ts@0.95' 'typescript@5.9' \
+	  || { echo "installation failed: check the network, then run: rm -rf .venv-openapi, and make again" >&2; exit 1; }
+	@touch $@
+
+test-openapi: .venv/.ready .venv-openapi/.ready ## docs/openapi.json: three validators, and two generated clients that drive a server
+	@$(BIN)/python -m tests.openapi
 
 lint: .venv/.ready ## style, types, import rules
 	@$(BIN)/ruff check .
@@ -161,7 +194,6 @@ strength: .venv/.ready ## what failures of each strength lead to: the table of d
 	@$(BIN)/python -m benchmarks.strength
 
 plots: .venv/.ready ## draw the figures of docs/concepts.md
-	@$(BIN)/pip install --quiet --disable-pip-version-check -e '.[plots]'
 	@$(BIN)/python -m benchmarks.plots
 
 golden: .venv/.ready ## regenerate tests/golden.json, after ENGINE_VERSION was raised

@@ -11,7 +11,7 @@ from cli.output import fail
 from cli.usage import REQUESTS_END
 from identity_service.clock import now
 from identity_service.store import account_deletion, accounts
-from identity_service.store.dynamodb import Conflict, Item
+from identity_service.store.dynamodb import Item
 
 #: Seconds for which API Gateway's cache may still accept a key: the template's ReauthorizeEvery.
 CACHE_ENDS = 60
@@ -49,8 +49,6 @@ def _delete(options: argparse.Namespace) -> int:
         removed = account_deletion.delete(options.account)
     except account_deletion.Unfinished as error:
         return fail(f"{error} instances of the account are not listed yet: run the command again in a moment")
-    except Conflict:
-        return fail("the account was changed meanwhile: run the command again")
     print(f"{options.account} is deleted: {removed.instances} instances, {removed.items} items")
     return 0
 

@@ -19,7 +19,7 @@ def add_commands(commands: Commands) -> None:
         "export",
         _export,
         "export an instance's audit trail, for `verify`",
-        "One line of JSON for each record. The last digest goes to standard error: keep it elsewhere.",
+        "One line of JSON for each record. With --to it also says the last digest: keep that elsewhere.",
     )
     instance(export)
     export.add_argument("--to", metavar="FILE", help="output file (default: standard output)")
@@ -44,9 +44,12 @@ def _export(options: argparse.Namespace) -> int:
     # Write to a temporary file first, so that a file with the given name is always complete.
     target = Path(options.to)
     partial = target.with_name(f"{target.name}.part")
-    with partial.open("wb") as file:
-        _write(head, file)
-    partial.replace(target)
+    try:
+        with partial.open("wb") as file:
+            _write(head, file)
+        partial.replace(target)
+    except OSError as error:
+        return fail(f"{options.to}: {error.strerror}")
     print(f"{head.records} records, last digest {head.digest}", file=sys.stderr)
     return 0
 

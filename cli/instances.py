@@ -33,7 +33,7 @@ def add_commands(commands: Commands) -> None:
     )
     instance(decide)
     decide.add_argument("mode", choices=RESETS, help="see above")
-    decide.add_argument("--note", default="", help="why, in your words: the audit trail keeps it")
+    decide.add_argument("--note", default="", metavar="TEXT", help="why, in your words: the audit trail keeps it")
     command(
         commands,
         "purge",

@@ -21,7 +21,7 @@ from cli.arguments import BadArgument
 from cli.output import fail
 from identity_service.settings import settings
 from identity_service.store.accounts import BeingDeleted, UnknownAccount, UnknownKey
-from identity_service.store.dynamodb import StoreUnavailable
+from identity_service.store.dynamodb import Conflict, StoreUnavailable
 
 _DESCRIPTION = """\
 Administration of an Identity OS: accounts, their API keys and limits, their agents ("instances").
@@ -74,6 +74,8 @@ def main(arguments: list[str] | None = None) -> int:
         return fail(str(error))
     except gateway.GatewayRefused as error:
         return fail(f"{error}; run the command again, or: identity-os --stack {options.stack} plans check")
+    except Conflict:
+        return fail("something else changed the same data at the same time: run the command again")
     except (StoreUnavailable, BotoCoreError) as error:
         return fail(f"the table cannot be reached ({error}): check AWS credentials, --stack and --endpoint")
 

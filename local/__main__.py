@@ -3,8 +3,10 @@
 PORT                        the port (8000)
 HOST                        the address to listen on (127.0.0.1)
 DYNAMODB                    embedded (default), local, or http://...
+DYNAMODB_HOST               the address for DynamoDB Local to listen on (127.0.0.1)
 IDENTITY_OS_LOCAL           the folder for keys and data (.local)
 IDENTITY_OS_DOCS_ENABLED    true: Swagger UI at /docs, ReDoc at /redoc
+LOG                         1: a line for each request
 """
 
 import asyncio
@@ -12,22 +14,41 @@ import os
 import signal
 import socket
 import sys
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 import uvicorn
 
 from identity_service.settings import settings
 from local import dynamodb
-from local.accounts import ready_keys
+from local.accounts import UnreadableKeys, ready_keys
+from local.folder import InUse, locked
 
 
 def main() -> int:
     """Serve until interrupted and return the exit code."""
-    host = os.environ.get("HOST", "127.0.0.1")
+    host, log = os.environ.get("HOST", "127.0.0.1"), os.environ.get("LOG", "")
     try:
         port = int(os.environ.get("PORT", "8000"))
     except ValueError:
         return _fail(f"PORT={os.environ['PORT']}: use a number, such as PORT=8001")
+    if log not in ("", "0", "1"):
+        return _fail(f"LOG={log}: use LOG=1 for a line for each request, or leave it out")
+    # Handle SIGTERM like Ctrl-C, so that DynamoDB Local is stopped too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked(dynamodb.DATA / "server.lock", f"process {os.getpid()} on port {port}"))
+        except InUse as holder:
+            return _fail(
+                f"the folder {dynamodb.DATA} is in use by another server, {holder}: stop it, or give this one a folder and a "
+                f"port of its own: IDENTITY_OS_LOCAL={dynamodb.DATA}-2 PORT={port + 1} make run"
+            )
+        except OSError as error:
+            return _fail(f"the folder {dynamodb.DATA} cannot be used ({error.strerror}): set IDENTITY_OS_LOCAL to another one")
+        return _run(host, port, log == "1")
+
+
+def _run(host: str, port: int, log: bool) -> int:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -36,18 +57,17 @@ def main() -> int:
             return _fail(
                 f"port {port} is not free ({error.strerror}): stop the process that uses it, or PORT={port + 1} make run"
             )
-    # Handle SIGTERM like Ctrl-C, so that DynamoDB Local is stopped too.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with suppress(KeyboardInterrupt), dynamodb.running(os.environ.get("DYNAMODB", "embedded")):
-            _serve(host, port)
-    except dynamodb.Unusable as error:
+            _serve(host, port, log)
+    except (dynamodb.Unusable, UnreadableKeys) as error:
         return _fail(str(error))
     print("\nstopped")
     return 0
 
 
-def _serve(host: str, port: int) -> None:
+def _serve(host: str, port: int, log: bool) -> None:
+    from local.access_log import logged
     from local.docs import docs_app
     from local.edge import Edge
 
@@ -55,7 +75,15 @@ def _serve(host: str, port: int) -> None:
     edge = Edge(docs_app() if settings().docs_enabled else None)
     _welcome(port, keys)
     server = uvicorn.Server(
-        uvicorn.Config(edge, host, port, log_level="warning", access_log=False, lifespan="off", server_header=False)
+        uvicorn.Config(
+            logged(edge) if log else edge,
+            host,
+            port,
+            log_level="warning",
+            access_log=False,
+            lifespan="off",
+            server_header=False,
+        )
     )
     # Requests run on this event loop and block it: one at a time, like in a Lambda container.
     asyncio.run(server.serve())

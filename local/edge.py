@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import Any, Final
 from uuid import uuid4
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -52,7 +52,7 @@ class Edge:
             await response(scope, receive, send)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> Response | None:
-        """The gateway's own response, or None when an app has sent the response."""
+        """The gateway's own response, or None when an app has sent the response or the client has disconnected."""
         request = Request(scope, receive)
         route = next((route for pattern, route in self._routes if pattern.fullmatch(scope["path"])), None)
         if route is None:
@@ -78,10 +78,14 @@ class Edge:
                 return _gateway("UNAUTHORIZED", request_id)
             context["authorizer"] = principal
         body = bytearray()
-        async for part in request.stream():
-            body += part
-            if len(body) > PAYLOAD_LIMIT:
-                return _gateway("REQUEST_TOO_LARGE", request_id)
+        try:
+            async for part in request.stream():
+                body += part
+                if len(body) > PAYLOAD_LIMIT:
+                    return _gateway("REQUEST_TOO_LARGE", request_id)
+        except ClientDisconnect:
+            # Half a body is no request. Nobody is there to get a response.
+            return None
 
         async def receive_body() -> dict[str, Any]:
             return {"type": "http.request", "body": bytes(body), "more_body": False}

@@ -162,11 +162,13 @@ async def _play(clock: SimpleNamespace) -> dict[str, dict[str, Any]]:
 def _fixed() -> Iterator[SimpleNamespace]:
     """Ids in a fixed order, and a clock that goes on when `now` is set."""
     from identity_service import clock
-    from identity_service.store import instances
+    from identity_service.store import accounts, instances
 
     fixed, ids = SimpleNamespace(now=float(_BORN)), iter(_IDS)
     with (
         patch.object(clock, "time", SimpleNamespace(time=lambda: fixed.now)),
+        # Key ids stand in audit records, as actors. The key itself is made elsewhere, and stays a secret.
+        patch.object(accounts, "secrets", SimpleNamespace(token_hex=lambda _: "0123456789abcdef")),
         patch.object(instances, "secrets", SimpleNamespace(token_hex=lambda _: next(ids).removeprefix("inst_"))),
     ):
         yield fixed

@@ -1,14 +1,20 @@
-"""Workarounds for three limitations of moto that matter for a server."""
+"""Workarounds for limitations of moto that matter for a server: it is made for tests, which are short and have one thread."""
 
 import copy
 import threading
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Final
+
+from identity_service.clock import now
+from local import template
 
 _lock = threading.RLock()
+#: Expired items are removed at each iteration of this number, about once a minute. DynamoDB takes up to some days.
+_EXPIRY_INTERVAL: Final = 120
 
 
 def one_at_a_time(client: Any) -> None:
@@ -22,23 +28,54 @@ def one_at_a_time(client: Any) -> None:
     client._make_api_call = serialised
 
 
+def keep_only_what_is_stored() -> None:
+    """Stop moto from keeping every version of every item, and every stream record, for its dashboard. For a started mock_aws().
+
+    Without this, a server grows by five times what it stores.
+    """
+    from moto.core.model_instances import model_data
+
+    for model in model_data["dynamodb"].values():
+        model.instances_tracked = deque(maxlen=0)  # type: ignore[attr-defined]
+
+
 def stream_records(table_name: str) -> Iterator[list[dict[str, Any]]]:
-    """Yields the table's new stream records at each iteration and removes them, since moto would keep them forever."""
-    from moto.dynamodb.models import dynamodb_backends
+    """Yields the table's new stream records at each iteration and removes them, since moto would keep them forever.
 
-    def tables() -> Iterator[Any]:
-        for account in list(dynamodb_backends.values()):
-            for backend in list(account.values()):
-                if table_name in backend.tables:
-                    yield backend.tables[table_name]
-
+    Now and then it also removes the items whose time to live is over, which moto would keep too.
+    """
+    iteration = 0
     while True:
         records: list[dict[str, Any]] = []
+        iteration += 1
         with _lock:
-            for table in tables():
+            for table in tables(table_name):
+                if iteration % _EXPIRY_INTERVAL == 0:
+                    _remove_expired(table)
                 records += [record.to_json() for record in table.stream_shard.items]
                 del table.stream_shard.items[:]
         yield records
+
+
+def tables(name: str) -> Iterator[Any]:
+    """moto's tables of this name, one for each region that was used."""
+    from moto.dynamodb.models import dynamodb_backends
+
+    for account in list(dynamodb_backends.values()):
+        for backend in list(account.values()):
+            if name in backend.tables:
+                yield backend.tables[name]
+
+
+def _remove_expired(table: Any) -> None:
+    attribute, moment = template.table()["TimeToLiveSpecification"]["AttributeName"], now()
+    for partition, items in list(table.items.items()):
+        for item in list(items.values()):
+            if attribute in item.attrs and float(item.attrs[attribute].value) <= moment:
+                table.delete_item(item.hash_key, item.range_key)
+        if not items:
+            # moto keeps an empty partition when its last item is deleted.
+            del table.items[partition]
 
 
 @contextmanager

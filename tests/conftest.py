@@ -5,11 +5,13 @@ import logging
 import os
 import re
 import traceback
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 
 import httpx
 import pytest
+from botocore.loaders import JSONFileLoader
 
 from identity_service import clock
 from identity_service.keys import well_formed
@@ -20,6 +22,17 @@ from local import dynamodb
 from local.edge import Edge
 
 EVENTS = Path(__file__).parent.parent / "events"
+
+_load_file = JSONFileLoader.load_file
+
+
+@cache
+def _service_definition(path):
+    return _load_file(JSONFileLoader(), path)
+
+
+# Every test makes clients of its own. botocore would read and parse the definition of the service for each of them.
+JSONFileLoader.load_file = lambda self, path: _service_definition(path)
 
 
 @pytest.fixture(autouse=True, scope="session")

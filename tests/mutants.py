@@ -18,6 +18,7 @@ CFN_LINT: Final = (".venv-sam/bin/cfn-lint", "template.yaml")
 CHECKOV: Final = (".venv-checkov/bin/checkov", "--config-file", ".checkov.yaml")
 TEMPLATE: Final = (".venv/bin/python", "-m", "pytest", "-p", "no:cacheprovider", "tests/unit/test_template.py")
 HANDLERS: Final = (".venv/bin/python", "-m", "pytest", "-p", "no:cacheprovider", "tests/api/test_lambda_handlers.py", "-k")
+HEAD: Final = (*HANDLERS, "head")
 ROUTES: Final = (*HANDLERS, "route")
 PYTEST: Final = (".venv/bin/python", "-m", "pytest", "-p", "no:cacheprovider", "-x")
 OPENAPI: Final = (*PYTEST, "tests/api/test_openapi.py")
@@ -28,6 +29,8 @@ AUDIT: Final = (*PYTEST, "tests/api/test_audit.py")
 RECONCILE: Final = (*PYTEST, "tests/api/test_reconcile.py")
 SCOPES: Final = (*PYTEST, "tests/api/test_scopes.py")
 PREFLIGHT: Final = (".venv-sam/bin/python", "tests/preflight.py")
+FIRST_DAY: Final = (*PYTEST, "tests/unit/test_first_day.py")
+PACKING: Final = (*PYTEST, "tests/unit/test_packing.py")
 CALLERS: Final = (*PYTEST, "tests/api/test_callers.py")
 DELETION: Final = (*PYTEST, "tests/unit/test_account_deletion.py")
 BAD_INPUT: Final = (*PYTEST, "tests/bad_input")
@@ -82,6 +85,11 @@ MUTANTS: Final = [
     ("a list that shows a bound key all", "functions/instances/app.py", "if principal.bound_to:", "if False:", SCOPES),
     ("a scope that nobody knows", f"{SERVICE}/scopes.py", "return scope in SCOPES and SCOPES", "return SCOPES", SCOPES),
     ("a preflight that asks for a key", YAML, "ToCorsPreflight: false", "ToCorsPreflight: true", PREFLIGHT),
+    ("a second stage that nothing throttles", YAML, "      OpenApiVersion: 3.0.1\n", "", PREFLIGHT),
+    ("log lines that Lambda takes for INFO", f"{SERVICE}/log.py", ", use_rfc3339=True", "", FIRST_DAY),
+    ("idle connections that are kept", f"{STORE}/dynamodb.py", "if _used - before > _IDLE:", "if False:", FIRST_DAY),
+    ("a missing permission as a 503", f"{STORE}/dynamodb.py", '    "AccessDeniedException",\n', "", FIRST_DAY),
+    ("a dictionary that changed", f"{STORE}/dictionaries/1.txt", '"birth_energy"', '"birth_energi"', PACKING),
     ("too many cycles released", f"{STORE}/reconcile.py", " - now.released", "", RECONCILE),
     ("a key without the account", f"{STORE}/instances.py", 'f"ACCOUNT#{account_id}#INST#{', 'f"INST#{', CALLERS),
     ("an API key in the log", "functions/authorizer/app.py", "    principal = ", "    print(event)\n    principal = ", CALLERS),
@@ -103,7 +111,7 @@ MUTANTS: Final = [
     ("an example that no longer holds", "local/examples.json", '"D1"', '"D2"', OPENAPI),
     ("a property without a description", f"{SERVICE}/query_models.py", 'description="Rows to skip."', "", OPENAPI),
     ("an error code that is not in the document", f"{SERVICE}/errors.py", '409, "conflict"', '409, "collision"', OPENAPI),
-    ("a HEAD with a body", f"{SERVICE}/middleware.py", '"body": b""', '"more_body": False', CARELESS),
+    ("a HEAD with a body", f"{SERVICE}/middleware.py", '"body": b""', '"more_body": False', HEAD),
     ("a null that hides an unknown field", f"{SERVICE}/validation_errors.py", "extra_forbidden\" or", "\" or", CARELESS),
     ("a scheme with a case", "functions/authorizer/app.py", "scheme.lower()", "scheme", CARELESS),
 ]  # fmt: skip

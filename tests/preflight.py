@@ -39,6 +39,8 @@ def problems(template: dict[str, Any]) -> list[str]:
     """What keeps a browser's preflight out, path by path."""
     [api] = [r["Properties"]["Body"] for r in template["Resources"].values() if r["Type"] == "AWS::ApiGateway::RestApi"]
     found = [] if api["paths"] else ["there are no paths"]
+    # SAM makes a second stage, "Stage", unless OpenApiVersion is set: with no throttle, no log and no firewall.
+    found += [f"a stage {name}" for name in _stages(template) - {"{Ref: Stage}"}]
     for path, methods in api["paths"].items():
         options = methods.get("options")
         if options is None:
@@ -54,7 +56,18 @@ def problems(template: dict[str, Any]) -> list[str]:
     return found
 
 
+def _stages(template: dict[str, Any]) -> set[str]:
+    """The stages that a deployment makes, by themselves or beside it."""
+    stages = set()
+    for resource in template["Resources"].values():
+        if resource["Type"] in ("AWS::ApiGateway::Stage", "AWS::ApiGateway::Deployment"):
+            name = resource["Properties"].get("StageName")
+            if name is not None:
+                stages.add("{Ref: Stage}" if name == {"Ref": "Stage"} else str(name))
+    return stages
+
+
 if __name__ == "__main__":
     wrong = problems(translated())
-    print("\n".join(wrong) or "preflight: every path has an OPTIONS method without security")
+    print("\n".join(wrong) or "translated: every path has an OPTIONS method without security, and there is one stage")
     sys.exit(bool(wrong))

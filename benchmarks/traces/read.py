@@ -9,6 +9,7 @@ hashes of arguments and none of results: the same call is taken to bring the sam
 
 import gzip
 import json
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,7 +53,7 @@ def read(path: Path) -> list[Recorded]:
 
 def _recorded(number: int, line: Mapping[str, Any]) -> Recorded:
     steps: list[Step] = []
-    calls = 0
+    calls, open_calls = 0, deque[str]()
     for event in line["e"]:
         match event:
             case ["u", heated]:
@@ -61,10 +62,13 @@ def _recorded(number: int, line: Mapping[str, Any]) -> Recorded:
                 steps.append(Said("agent", "message", "refusing" if refusing else "plain"))
             case ["c", tool, arguments, _]:
                 calls += 1
+                open_calls.append(str(calls))
                 steps.append(Called(tool, arguments, str(calls)))
             case ["r", worked, attack]:
                 text = f"{ATTACK if attack else 'text'} of run {number}"
-                steps.append(Returned(str(calls), text if worked else None, None if worked else f"error: {text}"))
+                # Calls that were made together are answered in their order.
+                call_id = open_calls.popleft() if open_calls else str(calls)
+                steps.append(Returned(call_id, text if worked else None, None if worked else f"error: {text}"))
             case _:
                 raise ValueError(f"line {number}: unknown event {event}")
     task = f"{line['set']}/{line['task']}"

@@ -77,6 +77,7 @@ def test_digest_is_computed_as_documented(pro, story):
         assert row["digest"] == previous
 
 
+@pytest.mark.long
 def test_pages_start_at_any_offset(pro):
     """The search for a page's start works for any mix of records and batch sizes."""
     one, shapes = pro.new_instance(), random.Random(5)

@@ -34,10 +34,11 @@ def test_the_case_of_the_scheme_does_not_matter(pro, scheme):
         ("/instances/{id}/process", 405),
     ],
 )
-def test_head_has_the_headers_of_get_and_no_body(pro, stopped_clock, path, status):
+def test_head_has_the_headers_of_get(pro, stopped_clock, path, status):
+    """tests/api/test_lambda_handlers.py tests that there is no body, which this client would drop by itself."""
     path = path.replace("{id}", pro.new_instance())
     get, head = pro.get(path), pro.head(path)
-    assert (get.status_code, head.status_code, head.content) == (status, status, b"")
+    assert (get.status_code, head.status_code) == (status, status)
     assert int(head.headers["Content-Length"]) == len(get.content) > 0
     different = {"x-request-id", "x-ratelimit-remaining"}
     assert {k: v for k, v in head.headers.items() if k not in different} == {
@@ -51,7 +52,7 @@ def test_head_is_refused_when_the_minute_is_used_up(free, stopped_clock):
     for _ in range(10):
         assert free.head("/personas").status_code == 200
     refused = free.head("/personas")
-    assert (refused.status_code, refused.content) == (429, b"")
+    assert refused.status_code == 429
     assert int(refused.headers["Retry-After"]) > 0
 
 

@@ -55,6 +55,13 @@ def test_head_answers_as_get_does_without_the_body(name, pro, stopped_clock):
     assert head["headers"] == get["headers"]
 
 
+def test_an_error_has_no_body_for_head_either(pro):
+    event = lambda_event("instances_get", pro.account_id) | {"httpMethod": "HEAD"}
+    head = import_module("functions.instances.app").handler(event, None)
+    assert (head["statusCode"], head["body"]) == (404, "")
+    assert int(head["headers"]["content-length"]) > 0
+
+
 def test_there_is_an_event_for_each_endpoint():
     events = [event_of(name) for name in ENDPOINTS]
     covered = {(event["httpMethod"], event["resource"]) for event in events}
@@ -110,7 +117,7 @@ def test_authorizer_ignores_the_case_of_the_scheme(pro, scheme, accepted):
             handler(event, None)
 
 
-@pytest.mark.parametrize("key", ["", "idos_sk_", "x", new_key()])
+@pytest.mark.parametrize("key", ["", "idos_sk_", "x", new_key()], ids=["none", "prefix", "short", "unknown"])
 def test_authorizer_raises_unauthorized(table, key):
     with pytest.raises(Exception, match=r"^Unauthorized$"):
         authorize(key)

@@ -1,52 +1,17 @@
 """`python -m local` as a separate process: start, requests, stop, and one-line error messages."""
 
 import json
-import os
 import re
 import signal
 import socket
+import struct
 import subprocess
-import sys
-import time
 
 import httpx
 import pytest
 
-from local import template
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def start(**environment):
-    return subprocess.Popen(
-        [sys.executable, "-m", "local"],
-        cwd=template.ROOT,
-        env=os.environ | environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def welcome(process):
-    """The output at startup."""
-    lines = []
-    while not lines or '"name": "Aria"' not in lines[-1]:
-        lines.append(process.stdout.readline())
-        assert lines[-1], process.stderr.read()
-    return "".join(lines)
-
-
-def stops(process, how):
-    process.send_signal(how)
-    out, err = process.communicate(timeout=20)
-    assert process.returncode == 0
-    assert out.strip() == "stopped"
-    assert err == ""
+from local.dynamodb import free_port
+from tests.local_process import answering, refused, start, stops, welcome
 
 
 @pytest.fixture(scope="module")
@@ -57,18 +22,10 @@ def data(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def server(data):
-    port = free_port()
-    process = start(PORT=str(port), IDENTITY_OS_DOCS_ENABLED="true", PYTHONUNBUFFERED="1", IDENTITY_OS_LOCAL=str(data))
-    screen = welcome(process)
-    base = f"http://127.0.0.1:{port}"
-    for _ in range(100):
-        try:
-            httpx.get(f"{base}/v1/health")
-            break
-        except httpx.ConnectError:
-            time.sleep(0.05)
-    yield base, screen
-    stops(process, signal.SIGINT)
+    port = free_port(0)
+    process = start(PORT=port, IDENTITY_OS_DOCS_ENABLED="true", IDENTITY_OS_LOCAL=data)
+    yield answering(process, port)
+    assert stops(process) == []
 
 
 def test_printed_keys_are_stored_and_valid(server, data):
@@ -114,36 +71,79 @@ def test_keep_alive_connection_survives_a_too_large_body(server):
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-def test_server_stops_cleanly(how, data):
-    process = start(PORT=str(free_port()), PYTHONUNBUFFERED="1", IDENTITY_OS_LOCAL=str(data))
+def test_server_stops_cleanly(how, tmp_path):
+    process = start(PORT=free_port(0), IDENTITY_OS_LOCAL=tmp_path)
     welcome(process)
-    stops(process, how)
+    assert stops(process, how) == []
 
 
 @pytest.mark.parametrize(
     ("environment", "says"),
     [
         ({"PORT": "taken"}, "PORT=taken: use a number"),
+        ({"LOG": "loud"}, "LOG=loud: use LOG=1"),
         ({"DYNAMODB": "postgres"}, "DYNAMODB=postgres: use embedded, local or"),
         ({"DYNAMODB": "http://127.0.0.1:9"}, "no DynamoDB answers at http://127.0.0.1:9"),
+        ({"IDENTITY_OS_LOCAL": "/dev/null/folder"}, "the folder /dev/null/folder cannot be used"),
     ],
 )
-def test_invalid_setting_prints_one_line(environment, says):
-    process = start(**{"PORT": str(free_port())} | environment)
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 1
-    assert says in err
-    assert len(err.strip().splitlines()) == 1
+def test_invalid_setting_prints_one_line(environment, says, tmp_path):
+    assert says in refused(start(**{"PORT": free_port(0), "IDENTITY_OS_LOCAL": tmp_path} | environment))
 
 
-def test_port_in_use_prints_one_line():
+def test_port_in_use_prints_one_line(tmp_path):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        process = start(PORT=str(port))
-        _, err = process.communicate(timeout=60)
-    assert process.returncode == 1
-    assert f"port {port} is not free" in err
-    assert f"PORT={port + 1} make run" in err
-    assert len(err.strip().splitlines()) == 1
+        line = refused(start(PORT=port, IDENTITY_OS_LOCAL=tmp_path))
+    assert f"port {port} is not free" in line
+    assert f"PORT={port + 1} make run" in line
+
+
+def incomplete(base, body):
+    """A connection that has sent a request for an instance, but not all of its body."""
+    connection = socket.create_connection(("127.0.0.1", int(base.rpartition(":")[2])))
+    connection.sendall(b"POST /v1/test/submit HTTP/1.1\r\nHost: localhost\r\n" + body)
+    return connection
+
+
+def test_clients_that_disconnect_in_mid_body_print_nothing(tmp_path):
+    port = free_port(0)
+    process = start(PORT=port, IDENTITY_OS_LOCAL=tmp_path)
+    base, screen = answering(process, port)
+    authorization = b"Authorization: Bearer " + re.search(r"idos_sk_\w+", screen).group().encode()
+    for body in (b"Content-Length: 1000\r\n\r\n{", b'Transfer-Encoding: chunked\r\n\r\n5\r\n{"a":\r\n'):
+        for reset in (False, True):
+            connection = incomplete(base, authorization + b"\r\n" + body)
+            # The server has read the head and waits for the rest when it answers another client.
+            assert httpx.get(f"{base}/v1/health").status_code == 200
+            if reset:
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            connection.close()
+            assert httpx.get(f"{base}/v1/health").status_code == 200
+    assert stops(process) == []
+
+
+def test_log_has_a_line_for_each_request(tmp_path):
+    port = free_port(0)
+    process = start(PORT=port, IDENTITY_OS_LOCAL=tmp_path, LOG="1", IDENTITY_OS_DOCS_ENABLED="true")
+    base, screen = answering(process, port)
+    authorized = {"Authorization": f"Bearer {re.search(r'idos_sk_[0-9A-Za-z]+', screen).group()}"}
+    created = httpx.post(f"{base}/v1/instances", json={"name": "Aria"}, headers=authorized)
+    refusal = httpx.get(f"{base}/v1/instances?limit=1")
+    httpx.get(f"{base}/v1/a%0AGET%20/v1/b")
+    httpx.get(f"{base}/openapi.json")
+    incomplete(base, f"Authorization: {authorized['Authorization']}\r\nContent-Length: 9\r\n\r\n{{".encode()).close()
+    httpx.get(f"{base}/v1/health")
+    lines = [line for line in stops(process) if "/v1/health" not in line]
+    found = [re.fullmatch(r"(\S+ \S+ \S+) \d+ ms (\S+)", line).groups() for line in lines]
+    assert found[:2] == [
+        ("POST /v1/instances 201", created.headers["X-Request-Id"]),
+        ("GET /v1/instances 401", refusal.headers["X-Request-Id"]),
+    ]
+    assert [line for line, _ in found[2:]] == [
+        "GET /v1/a%0AGET%20/v1/b 404",
+        "GET /openapi.json 200",
+        "POST /v1/test/submit -",
+    ]

@@ -6,6 +6,7 @@ from tests.bad_input.fuzz import fuzz
 from tests.conftest import Caller
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", range(4))
 def test_fuzzed_requests_get_valid_responses(edge, seed):
     figures = fuzz(Caller(edge, "enterprise"), edge, 400, seed)

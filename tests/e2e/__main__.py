@@ -88,6 +88,8 @@ def _table(folder: Path) -> Iterator[str]:
     dynamodb.DATA = folder
     # SAM CLI resolves !Ref Table to the resource's own name.
     os.environ["IDENTITY_OS_TABLE"] = "Table"
+    # A container reaches this machine by an address of its network, not by 127.0.0.1.
+    os.environ.setdefault("DYNAMODB_HOST", "0.0.0.0")
     with dynamodb.running("local"):
         yield os.environ["AWS_ENDPOINT_URL"]
 

@@ -2,9 +2,12 @@
 
 import os
 
+import pytest
+
 from tests.faults import machine
 
 
+@pytest.mark.long
 def test_no_cycle_is_lost_or_processed_twice():
     with machine.running(os.environ.get("TEST_DYNAMODB", "embedded")):
         machine.play(runs=30)

@@ -17,6 +17,7 @@ from tests.integration.races import RACES
 from tests.integration.servers import serving
 from tests.integration.soak import soak
 
+OWN_PROCESS = "tests/integration/test_dynamodb_local.py"
 SUITES = ("tests/api/test_idempotency.py", "tests/api/test_audit.py", "tests/api/test_reconcile.py", "tests/faults")
 
 
@@ -34,10 +35,16 @@ def table() -> Iterator[tuple[str, Path]]:
 
 
 def races(endpoint: str, folder: Path) -> Iterator[tuple[str, str]]:
-    """Every race with its summary. AssertionError when a guarantee is violated."""
+    """Every race with its summary, then how DynamoDB Local starts and ends. AssertionError when a guarantee is violated."""
     with serving(endpoint, folder) as servers:
         for race in RACES:
             yield race.__name__.replace("_", " "), race(servers)
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", OWN_PROCESS]
+    done = subprocess.run(command, cwd=template.ROOT, capture_output=True, text=True)
+    summary = done.stdout.strip().splitlines()[-1:]
+    assert done.returncode == 0, done.stdout
+    assert "skipped" not in summary[0], summary
+    yield "DynamoDB Local as a child", summary[0]
 
 
 def soaked(endpoint: str, folder: Path, seconds: float, seed: int) -> dict[str, int]:

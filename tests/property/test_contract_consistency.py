@@ -2,6 +2,8 @@
 
 from random import Random
 
+import pytest
+
 from identity_engine import (
     ACTIONS,
     ALWAYS_FORBIDDEN,
@@ -62,6 +64,7 @@ def states():
                 state = reset(state, random.choice(RESETS))
 
 
+@pytest.mark.long
 def test_N7_no_contract_contradicts_itself():
     seen = set()
     for number, state in enumerate(states()):

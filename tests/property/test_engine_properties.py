@@ -2,6 +2,7 @@
 
 from math import copysign
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic_core import from_json
@@ -56,6 +57,7 @@ def profiles(draw):
 births = st.builds(birth, profiles(), st.tuples(*[strength] * 6, unit), unit)
 
 
+@pytest.mark.long
 @given(births, observations)
 def test_R12_bounds_of_every_field(state, sequence):
     for after, drift in process_all(state, sequence):
@@ -80,6 +82,7 @@ def test_R12_bounds_of_every_field(state, sequence):
         assert now.timing.should_escalate is (now.timing.escalation_reason is not None)
 
 
+@pytest.mark.long
 @given(births, observations)
 def test_R12_action_sets_are_nested_by_stress(state, sequence):
     for after, _ in process_all(state, sequence):
@@ -88,6 +91,7 @@ def test_R12_action_sets_are_nested_by_stress(state, sequence):
         assert over <= high <= med <= low
 
 
+@pytest.mark.long
 @given(births, observations)
 def test_R12_the_same_history_gives_the_same_bytes(state, sequence):
     first, second = (process_all(state, sequence) for _ in range(2))
@@ -97,6 +101,7 @@ def test_R12_the_same_history_gives_the_same_bytes(state, sequence):
     ]
 
 
+@pytest.mark.long
 @given(births, observations, st.data())
 def test_R12_batch_is_one_by_one_even_through_storage(state, sequence, data):
     batch = process_all(state, sequence)
@@ -112,6 +117,7 @@ def test_R12_batch_is_one_by_one_even_through_storage(state, sequence, data):
         assert (stored, drift) == batch[position]
 
 
+@pytest.mark.long
 @given(births, observations)
 def test_R12_the_state_has_one_size(state, sequence):
     after = process_all(state, sequence)[-1][0]
@@ -120,6 +126,7 @@ def test_R12_the_state_has_one_size(state, sequence):
     assert len(encode(after)) <= 3_277
 
 
+@pytest.mark.long
 @given(births, observations)
 def test_R12_answers_are_plain_json_with_six_decimals(state, sequence):
     after, drift = process_all(state, sequence)[-1]
@@ -140,6 +147,7 @@ def test_R12_answers_are_plain_json_with_six_decimals(state, sequence):
         assert number or copysign(1, number) == 1
 
 
+@pytest.mark.long
 @given(births, st.lists(unit, min_size=200, max_size=200))
 def test_R12_calm_always_ends_stress(state, signals):
     """Whatever an agent went through, enough quiet turns bring it back to LOW."""
@@ -148,6 +156,7 @@ def test_R12_calm_always_ends_stress(state, signals):
     assert calm[-1][0].stress == 0
 
 
+@pytest.mark.long
 @given(births, observations)
 def test_R12_stress_never_falls_faster_than_calm_lets_it(state, sequence):
     """Neither a rollback nor a report of little stress ends a crisis."""

@@ -7,10 +7,13 @@ import botocore.session
 import pytest
 from botocore.client import BaseClient
 
+from identity_engine import birth
+from identity_service.clock import now
 from identity_service.plans import PLANS
 from identity_service.settings import settings
-from identity_service.store import accounts
+from identity_service.store import accounts, instances
 from identity_service.store import dynamodb as store_client
+from identity_service.store.audit_trail import Actor
 
 STACK = "identity-os-test"
 
@@ -27,6 +30,13 @@ def _session():
 
 def aws(service):
     return _session().create_client(service, region_name="us-east-1")
+
+
+def stored_instance(account_id, name):
+    """The head of a new instance, stored without a request."""
+    new = instances.new(account_id, name, "", birth(), now(), Actor("test"))
+    instances.create(new, None)
+    return new.head
 
 
 @pytest.fixture

@@ -8,14 +8,12 @@ import pytest
 
 import cli.account_deletion
 from cli.main import main
-from identity_engine import birth
 from identity_service.clock import now
 from identity_service.store import account_deletion, accounts, instances, usage
 from identity_service.store import dynamodb as store_client
-from identity_service.store.audit_trail import Actor
 from local import stream, template
 from tests.conftest import Caller
-from tests.unit.stack import Killed, state
+from tests.unit.stack import Killed, state, stored_instance
 
 
 @pytest.fixture
@@ -52,9 +50,8 @@ def populated(account_id):
     usage.count(account_id, usage.windows(now()), 1, 10, 10)
     store_client.write(store_client.put({"PK": f"ACCOUNT#{account_id}", "SK": "IDEM#1"}))
     for name in ("A", "B"):
-        new = instances.new(account_id, name, "", birth(), now(), Actor("test"))
-        instances.create(new, None)
-        store_client.write(store_client.put({"PK": new.head.partition(), "SK": "OBS#000000000001"}))
+        partition = stored_instance(account_id, name).partition()
+        store_client.write(store_client.put({"PK": partition, "SK": "OBS#000000000001"}))
 
 
 def test_everything_of_the_account_is_removed_and_nothing_of_another(run, edge, slept):
@@ -180,18 +177,21 @@ def test_instance_that_is_created_at_the_last_moment_is_not_left_behind(run, pro
 
     def remove_then_create(account_id):
         removed = remove(account_id)
-        new = instances.new(account_id, "late", "", birth(), now(), Actor("test"))
-        instances.create(new, None)
+        stored_instance(account_id, "late")
         return removed
 
     monkeypatch.setattr(account_deletion, "_remove_own_items", remove_then_create)
     code, _, err = run("accounts", "delete", pro.account_id, "--yes")
-    assert (code, err.splitlines()[-1]) == (1, "identity-os: the account was changed meanwhile: run the command again")
+    assert (code, err.splitlines()[-1]) == (
+        1,
+        "identity-os: something else changed the same data at the same time: run the command again",
+    )
     monkeypatch.setattr(account_deletion, "_remove_own_items", remove)
     assert run("accounts", "delete", pro.account_id, "--yes")[0] == 0
     assert everything() == []
 
 
+@pytest.mark.long
 def test_delete_killed_at_any_call_is_completed_when_run_again(run, usage_plans, killed_at):
     other = accounts.create_account("Other", "pro")
     populated(other)

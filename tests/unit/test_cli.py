@@ -3,12 +3,10 @@
 import pytest
 
 from cli.main import main
-from identity_engine import birth
-from identity_service.clock import now
-from identity_service.store import accounts, instances
+from identity_service.store import accounts
 from identity_service.store import dynamodb as store_client
-from identity_service.store.audit_trail import Actor
 from identity_service.store.dynamodb import StoreUnavailable
+from tests.unit.stack import stored_instance
 
 pytestmark = pytest.mark.usefixtures("table")
 
@@ -84,6 +82,12 @@ def test_unknown_instance_of_a_known_account(capsys):
         assert run(capsys, *words) == (1, "", "identity-os: the account has no instance inst_x")
 
 
+def test_export_to_a_folder_that_does_not_exist(capsys, pro, tmp_path):
+    path = str(tmp_path / "missing" / "trail.jsonl")
+    code, out, err = run(capsys, "export", pro.account_id, pro.new_instance(), "--to", path)
+    assert (code, out, err) == (1, "", f"identity-os: {path}: No such file or directory")
+
+
 @pytest.mark.parametrize("bad", ["", "  ", "a\nb", "\x1b[31mred", "a\tb", "a\u2028b", "a\u202eb", "\udcff", "x" * 101])
 @pytest.mark.parametrize("words", [("accounts", "create"), ("keys", "create", "acct_x", "--name")], ids=["account", "key"])
 def test_name_that_cannot_stand_in_a_list_is_refused_in_one_line(capsys, words, bad):
@@ -116,8 +120,7 @@ def test_instances_of_an_account_are_listed_and_cannot_control_the_terminal(caps
 def test_long_list_of_instances_is_complete(capsys, pro):
     names = [f"agent {number}" for number in range(105)]
     for name in names:
-        new = instances.new(pro.account_id, name, "", birth(), now(), Actor("test"))
-        instances.create(new, None)
+        stored_instance(pro.account_id, name)
     rows = run(capsys, "instances", "list", pro.account_id)[1].splitlines()[1:]
     assert sorted(row.split("  ")[-1] for row in rows) == sorted(names)
 

@@ -13,6 +13,7 @@ def test_baselines_land_within_three_hundredths(name):
     assert abs(found["overall"] - behaviour.PUBLISHED[name[:2]][3]) <= 0.03
 
 
+@pytest.mark.long
 def test_the_default_setting_reaches_its_goals():
     default = guardrails.SYSTEMS["B5 relaxed (default)"]
     seeds = behaviour.SEEDS

@@ -146,6 +146,7 @@ def test_no_failure_is_taken_for_another_character():
     assert incident.held() == 6
 
 
+@pytest.mark.long
 def test_comparison_is_as_printed():
     rows = {
         "B0 unguarded": "B0 unguarded",

@@ -2,11 +2,14 @@
 
 import json
 
+import pytest
+
 from identity_engine import ENGINE_VERSION
 from local import template
 from tests import golden
 
 
+@pytest.mark.long
 def test_digests_are_those_of_this_engine_version():
     known = json.loads(golden.FILE.read_text())
     assert known["engine_version"] == ENGINE_VERSION, "the version was raised: run make golden"

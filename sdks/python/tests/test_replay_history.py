@@ -2,6 +2,7 @@
 
 import json
 
+import httpx
 from identity_os_sdk.replay import Reported, StateSet, play
 from identity_os_sdk.replay.readers import read
 
@@ -38,7 +39,7 @@ def rows():
 def records():
     states = lived()
     texts = [json.loads(identity_engine.encode(state)) for state in (states[0], states[-1])]
-    kept = {"at": "2026-01-01T00:00:00Z", "engine_version": "1.1.0", "previous": "", "digest": "x"}
+    kept = {"format": 2, "at": "2026-01-01T00:00:00Z", "engine_version": "1.1.0", "previous": "", "digest": "x"}
     return [
         {**kept, "record": 1, "kind": "created", "observations": [], "state": texts[0]},
         {**kept, "record": 2, "kind": "observations", "observations": rows()[:2], "snapshot": {}},
@@ -84,3 +85,24 @@ def test_an_incident(tmp_path):
     row = rows()[1] | {"severity": "incident"}
     [played] = play([run_of(tmp_path / "a.jsonl", row)])
     assert [(turn.incident, turn.stress_state) for turn in played.turns] == [(True, "HIGH")]
+
+
+def test_what_a_server_answers(server, tmp_path):
+    url, keys = server
+    with httpx.Client(base_url=f"{url}/v1", headers={"Authorization": f"Bearer {keys['enterprise']}"}) as api:
+        config = {"profile": {"risk_posture": "averse"}}
+        instance = api.post("/instances", json={"name": "lived", "initial_config": config}).json()["data"]["id"]
+        contracts = []
+        for mode, strength in ROWS:
+            body = {"mode_target": mode, "signal_strength": strength}
+            contracts.append(api.post(f"/instances/{instance}/process", json=body).json()["data"]["contract"])
+        api.post(f"/instances/{instance}/reset", json={"mode": "last_stable"}).raise_for_status()
+        pages = {page: api.get(f"/instances/{instance}/{page}").text for page in ("audit", "history")}
+    trail = run_of(tmp_path / "audit.json", pages["audit"])
+    assert [type(step) for step in trail.steps] == [StateSet, *[Reported] * 5, StateSet]
+    [played] = play([trail])
+    assert [(turn.stress_state, turn.allowed) for turn in played.turns] == [
+        (contract["stress_state"], len(contract["allowed_actions"])) for contract in contracts
+    ]
+    rows = run_of(tmp_path / "history.json", pages["history"])
+    assert [(step.mode, step.strength) for step in rows.steps] == ROWS

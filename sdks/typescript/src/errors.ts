@@ -1,6 +1,6 @@
 /** The error hierarchy under IdentityOSError. The README shows the tree. */
 
-import type { Action, StressState } from "./models.js";
+import type { Action, KeyScope, StressState } from "./models.js";
 
 type Body = { [name: string]: unknown };
 
@@ -96,8 +96,15 @@ export class IncompleteTestError extends InvalidRequestError {
 
 /** The key is missing, malformed, unknown or revoked; the API does not say which. */
 export class AuthenticationError extends APIError {}
-/** The account may not do this. */
-export class PermissionDeniedError extends APIError {}
+/** The key or the account may not do this. `scope`: the key's, `needs`: the one that this needs, where the scope is the reason. */
+export class PermissionDeniedError extends APIError {
+  get scope(): KeyScope | undefined {
+    return this.details.scope as KeyScope | undefined;
+  }
+  get needs(): KeyScope | undefined {
+    return this.details.needs as KeyScope | undefined;
+  }
+}
 /** The account has as many instances as its plan allows. */
 export class InstanceLimitError extends PermissionDeniedError {}
 /** No such instance, persona or route. */

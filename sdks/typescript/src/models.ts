@@ -34,8 +34,10 @@ export type Action = (typeof Action)[keyof typeof Action];
 const ACTIONS: readonly string[] = Object.values(Action);
 
 /** Actions that a pause or an escalation leaves alone. */
-const SAFE: ReadonlySet<Action> = new Set([Action.STABILIZE, Action.CLARIFY, Action.DEFER, Action.WITHDRAW]);
+export const SAFE: ReadonlySet<Action> = new Set([Action.STABILIZE, Action.CLARIFY, Action.DEFER, Action.WITHDRAW]);
 
+/** What a key may do: read, be the agent that is bounded, or decide about it. */
+export type KeyScope = "read" | "agent" | "operator";
 export type StressState = "LOW" | "MED" | "HIGH" | "OVER";
 export type ByMode = { [mode: string]: number };
 export type Context = { [name: string]: unknown };
@@ -303,6 +305,11 @@ export interface AuditRecord {
   engineVersion: string;
   previous: string;
   digest: string;
+  /** Missing in older records, as is the actor: the id of a key or of a user, or "command-line". */
+  format?: number;
+  actor?: string;
+  /** Why, where a person said it. */
+  note?: string;
   observations: AuditObservation[];
   snapshot?: Snapshot;
   state?: { [name: string]: unknown };

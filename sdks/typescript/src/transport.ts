@@ -1,7 +1,7 @@
 /** Sends a call: retries, waits, errors. */
 
 import { apiError, ConfigurationError, ConnectionFailedError, IdentityOSError, MalformedAnswerError, TimeoutFailedError } from "./errors.js";
-import { camel } from "./models.js";
+import { camel, type KeyScope } from "./models.js";
 
 /** The plan's limits and remaining amounts. `reset`: end of the current minute in epoch seconds. */
 export interface RateLimit {
@@ -12,13 +12,26 @@ export interface RateLimit {
   monthlyRemaining: number | undefined;
 }
 
-/** Metadata of a client's last response. `retries`: number of retries; `replayed`: a stored response was returned. */
+/**
+ * Metadata of a client's last response. `retries`: number of retries; `replayed`: a stored response was returned; `auditDigest`: of
+ * the audit record that the request left, null if it left none.
+ */
 export interface LastResponse {
   status: number;
   requestId: string | null;
   rateLimit: RateLimit;
   retries: number;
   replayed: boolean;
+  keyScope: KeyScope | null;
+  auditDigest: string | null;
+}
+
+/** A digest that the API answered, under the names that `identity-os verify --anchors` reads. */
+export interface Anchor {
+  instance_id: string;
+  digest: string;
+  request_id: string | null;
+  at: string;
 }
 
 /** Options of a client. Times in seconds. */
@@ -37,6 +50,8 @@ export interface ClientOptions {
   fetch?: typeof fetch;
   /** Called for every response with method, path, status and request id; never a key, a header or a body. */
   log?: (line: string) => void;
+  /** Called for every audit record that a request left. Append each, as a line of JSON, to a file that no operator can rewrite. */
+  auditLog?: (anchor: Anchor) => void;
 }
 
 /** One request. `read` converts the response, in camelCase, to the result. */
@@ -45,18 +60,22 @@ export interface Call<T> {
   path: string;
   body?: unknown;
   query?: { [name: string]: string | number | boolean | undefined };
+  /** Of a POST; made anew for each call when there is none. */
+  idempotencyKey?: string | undefined;
   read: (answer: any) => T;
 }
 
-type Settings = Required<Omit<ClientOptions, "log">> & { log: (line: string) => void };
+type Settings = Required<ClientOptions>;
 
 const RETRIED = new Set([409, 429, 500, 502, 503, 504]);
 
 /** The options with defaults filled in. */
 export function settings(given: ClientOptions): Settings {
   const environment = (globalThis as { process?: { env?: { [name: string]: string | undefined } } }).process?.env ?? {};
-  const apiKey = given.apiKey || environment.IDENTITY_OS_API_KEY;
+  // A key that was read from a file ends with the file's line break.
+  const apiKey = (given.apiKey || environment.IDENTITY_OS_API_KEY)?.trim();
   if (!apiKey) throw new ConfigurationError("no API key: give apiKey, or set IDENTITY_OS_API_KEY");
+  if (!/^[!-~]+$/.test(apiKey)) throw new ConfigurationError("the API key has a character that no key has: copy it again");
   const url = (given.baseUrl || environment.IDENTITY_OS_BASE_URL || "https://api.identity-os.dev").replace(/\/+$/, "");
   if (!/^https?:\/\//.test(url)) throw new ConfigurationError(`baseUrl ${url}: must start with https://`);
   return {
@@ -67,6 +86,7 @@ export function settings(given: ClientOptions): Settings {
     longestWait: given.longestWait ?? 60,
     fetch: given.fetch ?? ((input, init) => fetch(input, init)),
     log: given.log ?? (() => {}),
+    auditLog: given.auditLog ?? (() => {}),
   };
 }
 
@@ -75,7 +95,7 @@ export async function send<T>(call: Call<T>, options: Settings, onResponse: (abo
   const headers: { [name: string]: string } = { Authorization: `Bearer ${options.apiKey}`, Accept: "application/json" };
   const body = call.body === undefined ? undefined : JSON.stringify(call.body);
   if (body !== undefined) headers["Content-Type"] = "application/json";
-  if (call.method === "POST") headers["Idempotency-Key"] = crypto.randomUUID();
+  if (call.method === "POST") headers["Idempotency-Key"] = call.idempotencyKey ?? crypto.randomUUID();
   const asked = Object.entries(call.query ?? {}).filter(([, value]) => value !== undefined);
   const query = asked.length ? `?${new URLSearchParams(asked.map(([name, value]) => [name, String(value)]))}` : "";
   const what = `${call.method} ${call.path}`;
@@ -96,11 +116,14 @@ export async function send<T>(call: Call<T>, options: Settings, onResponse: (abo
     options.log(`${what}: ${about.status}, request ${about.requestId}, sent ${retries + 1} times`);
     const document = parsed(text);
     if (response.ok && document) {
+      let result: T;
       try {
-        return call.read(camel(document));
+        result = call.read(camel(document));
       } catch (error) {
         throw new MalformedAnswerError(`${what}: not the shape of this API`, { cause: error });
       }
+      if (about.auditDigest) keepAnchor(call.path, result, about, options);
+      return result;
     }
     if (response.status === 404 && call.method === "DELETE" && hadNoResponse) {
       // An earlier attempt without a response deleted it.
@@ -121,6 +144,18 @@ export async function send<T>(call: Call<T>, options: Settings, onResponse: (abo
     }
     hadNoResponse ||= response.status >= 500;
     await wait(seconds);
+  }
+}
+
+/** Hand a digest to the caller's audit log. One that fails is logged: the request took effect. */
+function keepAnchor(path: string, result: unknown, { auditDigest, requestId }: LastResponse, { auditLog, log }: Settings): void {
+  const { instanceId, id } = result as { instanceId?: string; id?: string };
+  const [, first, known] = path.split("/");
+  const instance_id = decodeURIComponent((first === "instances" && known) || instanceId || id || "");
+  try {
+    auditLog({ instance_id, digest: auditDigest!, request_id: requestId, at: new Date().toISOString() });
+  } catch (error) {
+    log(`the digest ${auditDigest} of ${instance_id} was not kept: ${String(error)}`);
   }
 }
 
@@ -185,5 +220,7 @@ function aboutOf(response: Response, retries: number): LastResponse {
     },
     retries,
     replayed: response.headers.get("Idempotent-Replayed") === "true",
+    keyScope: response.headers.get("X-Key-Scope") as KeyScope | null,
+    auditDigest: response.headers.get("X-Audit-Digest"),
   };
 }

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { IdentityOS, Mode } from "@identity-os/sdk";
+import { IdentityOS, Mode, PermissionDeniedError } from "@identity-os/sdk";
 import { ROOT, scriptedServer } from "./server.mjs";
 
 const { processed } = JSON.parse(readFileSync(join(ROOT, "sdks", "answers.json"), "utf8"));
@@ -56,4 +56,13 @@ test("history and audit rows have a severity, old audit observations have none",
   assert.equal(history.result.data[0].severity, severity);
   const trail = await exchange(page([{ record: 1, observations: [old, row] }]), (engine) => engine.audit("inst_1"));
   assert.deepEqual(trail.result.data[0].observations.map((each) => each.severity), [undefined, "incident"]);
+});
+
+test("a key whose scope does not cover something is told which scope it needs", async () => {
+  const body = { error: "insufficient_scope", message: "m", details: { scope: "agent", needs: "operator" } };
+  const server = await scriptedServer([[403, {}, JSON.stringify(body)]]);
+  const error = await new IdentityOS({ apiKey: "idos_sk_x", baseUrl: server.url }).engine.reset("inst_1", "initial").catch((raised) => raised);
+  server.stop();
+  assert.ok(error instanceof PermissionDeniedError);
+  assert.deepEqual([error.scope, error.needs], ["agent", "operator"]);
 });

@@ -17,7 +17,7 @@ const freePort = () =>
     });
   });
 
-/** A `make run` server on a free port: its address, its keys, and a function to stop it. */
+/** A `make run` server on a free port: its address, its keys and their file, and a function to stop it. */
 export async function realServer() {
   const port = await freePort();
   const folder = mkdtempSync(join(tmpdir(), "identity-os-"));
@@ -29,7 +29,8 @@ export async function realServer() {
     if (up) break;
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
-  return { url, keys: JSON.parse(readFileSync(join(folder, "keys.json"), "utf8")), stop: () => child.kill("SIGKILL") };
+  const keysFile = join(folder, "keys.json");
+  return { url, keysFile, keys: JSON.parse(readFileSync(keysFile, "utf8")), stop: () => child.kill("SIGKILL") };
 }
 
 /** Answers what `script` says, one entry a request, and keeps what it was sent in `seen`. */

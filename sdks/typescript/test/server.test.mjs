@@ -6,7 +6,7 @@ import { dirname, join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { Action, AuthenticationError, ConfigurationError, EscalatedError, IdentityOS, IncompleteTestError, InvalidRequestError, Mode, NotFoundError } from "@identity-os/sdk";
-import { realServer } from "./server.mjs";
+import { realServer, ROOT } from "./server.mjs";
 
 let server, client;
 before(async () => {
@@ -92,6 +92,68 @@ test("every method", async () => {
 
   assert.equal((await client.instances.delete(one.id)).deleted, true);
   await assert.rejects(client.instances.get(one.id), NotFoundError);
+});
+
+test("an agent is opened by its name, and listed by it", async () => {
+  const opened = await Promise.all([1, 2, 3].map(() => client.instances.open("Opened", { profile: { riskPosture: "seeking" } })));
+  assert.equal(new Set(opened.map((one) => one.id)).size, 1);
+  assert.deepEqual((await client.instances.list({ name: "Opened" })).data.map((row) => row.id), [opened[0].id]);
+  await client.instances.delete(opened[0].id);
+  assert.notEqual((await client.instances.open("Opened", { profile: { riskPosture: "seeking" } })).id, opened[0].id);
+});
+
+test("the Python SDK opens the same agent at the same time", async () => {
+  const name = "Tür 7";
+  const script = `from identity_os_sdk import calls; print(calls.open_instance(${JSON.stringify(name)}, {"profile": {"core_modes": ["ORDER"]}}).idempotency_key)`;
+  const env = { ...process.env, PYTHONPATH: join(ROOT, "sdks/python") };
+  const python = spawnSync(join(ROOT, ".venv/bin/python"), ["-c", script], { env, encoding: "utf8" });
+  const keys = [];
+  const spying = new IdentityOS({ apiKey: server.keys.enterprise, baseUrl: server.url, fetch: (url, init) => (keys.push(init.headers["Idempotency-Key"]), fetch(url, init)) });
+  await spying.instances.open(name, { profile: { coreModes: ["ORDER"] } });
+  assert.deepEqual(keys, [undefined, python.stdout.trim(), undefined], python.stderr);
+});
+
+test("a report under a key of one's own is processed once", async () => {
+  const one = await client.instances.create({ name: "Aria" }, { idempotencyKey: `create-${crypto.randomUUID()}` });
+  const report = () => client.engine.process(one.id, { modeTarget: Mode.ORDER, signalStrength: 0.5 }, { idempotencyKey: "report 1" });
+  await report();
+  assert.equal(client.lastResponse.replayed, false);
+  await report();
+  assert.equal(client.lastResponse.replayed, true);
+  assert.equal((await client.engine.getHistory(one.id)).pagination.total, 1);
+});
+
+test("each audit record's digest is handed out, under the names that the command line reads", async () => {
+  const kept = [];
+  const auditLog = (anchor) => kept.push(anchor);
+  const keeping = new IdentityOS({ apiKey: server.keys.enterprise, baseUrl: server.url, auditLog });
+  const one = await keeping.instances.create({ name: "Aria" });
+  await keeping.engine.process(one.id, { modeTarget: Mode.ORDER, signalStrength: 0.5 });
+  await keeping.engine.getContract(one.id);
+  await keeping.engine.reset(one.id, "rebaseline", { note: "looked at it" });
+  const trail = await keeping.engine.audit(one.id);
+  assert.deepEqual(kept.map((anchor) => anchor.digest), trail.data.map((record) => record.digest));
+  assert.deepEqual(kept.map((anchor) => anchor.instance_id), Array(3).fill(one.id));
+  assert.deepEqual(Object.keys(kept[0]), ["instance_id", "digest", "request_id", "at"]);
+  assert.deepEqual([trail.data[2].note, trail.data[2].format], ["looked at it", 2]);
+  assert.ok(trail.data[2].actor);
+  const lines = [];
+  const failing = new IdentityOS({ apiKey: server.keys.enterprise, baseUrl: server.url, auditLog: () => { throw new Error("disk full"); }, log: (line) => lines.push(line) });
+  await failing.instances.create({ name: "Aria" });
+  assert.match(lines.at(-1), /^the digest \w+ of inst_\w+ was not kept: Error: disk full$/);
+});
+
+test("the scope of the key is known after a response", async () => {
+  const fresh = new IdentityOS({ apiKey: server.keys.enterprise, baseUrl: server.url });
+  assert.equal(fresh.engine.keyScope, undefined);
+  await fresh.personas.list();
+  assert.equal(fresh.engine.keyScope, "operator");
+});
+
+test("a key from a file may end with a line break, and no key has a space", async () => {
+  const trimmed = new IdentityOS({ apiKey: `${server.keys.enterprise}\n`, baseUrl: server.url });
+  assert.equal((await trimmed.personas.list()).data.length, 12);
+  assert.throws(() => new IdentityOS({ apiKey: "idos_sk a" }), ConfigurationError);
 });
 
 test("errors name the bad field", async () => {

@@ -1,5 +1,5 @@
 // The seed's snippet, type-checked in strict mode as a user's own code is.
-import { Action, EscalatedError, IdentityOS, InvalidRequestError, Mode, PausedError, type Contract } from "@identity-os/sdk";
+import { Action, EscalatedError, Guard, IdentityOS, InvalidRequestError, Mode, PausedError, type Contract, type Verdict } from "@identity-os/sdk";
 
 export async function snippet(): Promise<Contract> {
   const client = new IdentityOS({ apiKey: "idos_sk_xxx" });
@@ -19,7 +19,8 @@ export async function snippet(): Promise<Contract> {
   await client.engine.process(instance.id, { modeTarget: Mode.STRESS_RESPONSE, signalStrength: 0.9, severity: "incident" });
   // @ts-expect-error A severity is one of two words.
   await client.engine.process(instance.id, { modeTarget: Mode.STRESS_RESPONSE, signalStrength: 0.9, severity: "grave" });
-  const reset = await client.engine.reset(instance.id, "rebaseline");
+  await guards(client);
+  const reset = await client.engine.reset(instance.id, "rebaseline", { note: "looked at it" });
   // @ts-expect-error A reset's mode is one of four words.
   if (reset.resetTo === "rebase") return result.contract;
   // @ts-expect-error Not an action.
@@ -32,4 +33,25 @@ export async function snippet(): Promise<Contract> {
     if (reason) return result.contract;
   }
   return result.contract.guard("execute", () => result.contract);
+}
+
+async function guards(client: IdentityOS): Promise<string> {
+  const guard = await Guard.open(client, "support-bot", {
+    tools: { "search_*": Action.EXPLORE, fetch_page: { action: "clarify", outside: true } },
+    detectors: [(text) => text.includes("IGNORE"), async () => "mild"],
+    rules: { failed: 0.6 },
+    profile: { riskPosture: "averse" },
+  });
+  const verdict: Verdict = await guard.beforeTool("refund", { order: 7 }, "call-1");
+  if (verdict.kind === "pause") await guard.approve(verdict.callId, "ops", { minutes: 10 });
+  await guard.afterTool("refund", "call-1", { error: new Error("down") });
+  guard.on("denied", ({ tool, reason }) => console.log(tool, reason));
+  const answer: number = await guard.task("refunds", async (same) => same.contract.energyLevel);
+  // @ts-expect-error Not an action.
+  new Guard(client.engine, "inst_1", { tools: { refund: "exceute" } });
+  // @ts-expect-error The table has no such row.
+  new Guard(client.engine, "inst_1", { rules: { fail: 0.6 } });
+  // @ts-expect-error There is no such event.
+  guard.on("stressed", () => {});
+  return `${verdict.message} ${answer} ${guard.wouldHave.deny} ${(await client.instances.list({ name: "support-bot" })).data.length}`;
 }

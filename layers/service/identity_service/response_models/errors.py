@@ -7,9 +7,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from identity_service.response_models.words import Shape, may_be_absent
 
 Code = Literal[
-    "invalid_request", "incomplete_test", "unauthorized", "instance_limit_reached", "forbidden", "not_found",
-    "method_not_allowed", "conflict", "payload_too_large", "unsupported_media_type", "rate_limit_exceeded", "quota_exceeded",
-    "internal_error", "service_unavailable",
+    "invalid_request", "incomplete_test", "unauthorized", "insufficient_scope", "instance_limit_reached", "forbidden",
+    "not_found", "method_not_allowed", "conflict", "payload_too_large", "unsupported_media_type", "rate_limit_exceeded",
+    "quota_exceeded", "internal_error", "service_unavailable",
 ]  # fmt: skip
 ProblemWord = Literal[
     "missing", "out_of_range", "unknown_value", "too_long", "wrong_type", "unknown_field", "malformed_json"

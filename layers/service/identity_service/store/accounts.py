@@ -156,7 +156,9 @@ def create_key(account_id: str, name: str, scope: str = OPERATOR, bound_to: Sequ
     try:
         dynamodb.write_all([*puts, lives])
     except dynamodb.Conflict:
-        raise BeingDeleted(account_id) from None
+        if "deleted_at" in get_account(account_id):
+            raise BeingDeleted(account_id) from None
+        raise
     return NewKey(key_id, secret)
 
 

@@ -58,6 +58,10 @@ def run(options: argparse.Namespace) -> int:
         from identity_os_sdk.replay.readers import ErrorRules
         from identity_os_sdk.replay.summary import Summary
         from identity_os_sdk.replay.terminal import print_summary
+
+        if options.html:
+            # What is missing is said before anything is played.
+            import_module("identity_os_sdk.replay.html")
     except (ImportError, ConfigurationError) as error:
         raise ConfigurationError("replay needs more: pip install 'identity-os-sdk[replay]'") from error
     settings = Settings(tools=tools, tasks=options.tasks, messages=options.messages, persona=options.persona, rules=rules)
@@ -104,6 +108,7 @@ def _write(options: argparse.Namespace, summary: "Summary") -> None:
                 print(text, file=file)
         if options.html:
             html = import_module("identity_os_sdk.replay.html")
+
             names = ", ".join(str(path) for path in options.files[:3])
             more = f" and {len(options.files) - 3} more" if len(options.files) > 3 else ""
             html.write(options.html, summary, [each.played for each in summary.kept()], title=f"Replay of {names}{more}")
@@ -125,12 +130,10 @@ def _tools(path: Path | None) -> dict[str, Any]:
         raise ConfigurationError(f'--tools {path}: an object, such as {{"search_*": "explore"}}')
     tools = {}
     for pattern, policy in given.items():
-        if isinstance(policy, dict):
-            unknown = set(policy) - {"action", "outside", "plan"}
-            if unknown or "action" not in policy:
-                raise ConfigurationError(f"--tools {path}: {pattern!r}: action, and if need be outside and plan")
-            policy = ToolPolicy(**policy)
-        tools[pattern] = policy
+        about = policy if isinstance(policy, dict) else {"action": policy}
+        if set(about) - {"action", "outside", "plan"} or not isinstance(about.get("action"), str):
+            raise ConfigurationError(f"--tools {path}: {pattern!r}: an action, or action and if need be outside and plan")
+        tools[pattern] = ToolPolicy(**about)
     ToolMap(tools)
     return tools
 

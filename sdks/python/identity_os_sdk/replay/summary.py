@@ -5,46 +5,19 @@ Nothing is printed here and no file is read. `terminal` prints a summary, `as_di
 
 import heapq
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from identity_os_sdk.replay.alarms import COUNTERS, Alarm
+from identity_os_sdk.replay.look import STRESS, Look, look
 from identity_os_sdk.replay.play import Played
 from identity_os_sdk.replay.runs import Called, Problem, Returned
 from identity_os_sdk.tools import ToolAction, ToolMap
 
-#: From so many failed or repeated calls on, the plain counter beside the engine raises an alarm.
-COUNTERS = (2, 3, 4)
-STRESS = ("LOW", "MED", "HIGH", "OVER")
 #: "warm-up": the first cycles of an agent, while the engine learns what is usual.
 DRIFT = ("warm-up", "D0", "D1", "D2", "D3")
 #: Problems that are kept with their text; all of them are counted.
 _PROBLEMS = 200
-
-
-@dataclass(slots=True)
-class Alarm:
-    """An alarm over runs whose outcome is known: how many that failed it hit, how many that succeeded, how many failed."""
-
-    hits: int = 0
-    false: int = 0
-    failed: int = 0
-
-    @property
-    def precision(self) -> float | None:
-        """The share of alarms that hit a run that failed, None where there was no alarm."""
-        return self.hits / (self.hits + self.false) if self.hits + self.false else None
-
-    @property
-    def recall(self) -> float | None:
-        """The share of failed runs that had an alarm, None where none failed."""
-        return self.hits / self.failed if self.failed else None
-
-    def add(self, raised: bool, succeeded: bool) -> None:
-        """Count a run."""
-        self.failed += not succeeded
-        self.hits += raised and not succeeded
-        self.false += raised and succeeded
 
 
 @dataclass(slots=True)
@@ -65,15 +38,6 @@ class Reason:
     reason: str
     tool: str
     action: str
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """A run that is worth a look, and why, the weightiest reason first. `score` orders runs: the higher, the more so."""
-
-    played: Played
-    why: tuple[str, ...]
-    score: tuple[int, ...]
 
 
 @dataclass
@@ -208,8 +172,8 @@ class Summary:
             "runs_with_refusals": self.runs_refused,
             "false_refusals": {"refused": self.false_refusals, "of_changing_calls": self.changing_succeeded},
             "alarms": {
-                "stress reaches HIGH": _alarm(self.engine_alarm),
-                **{f"{count} or more failed or repeated calls": _alarm(a) for count, a in self.counter_alarms.items()},
+                "stress reaches HIGH": self.engine_alarm.as_dict(),
+                **{f"{count} or more failed or repeated calls": a.as_dict() for count, a in self.counter_alarms.items()},
             },
             "cycles": self.cycles,
             "stress": {level: self.stress[level] for level in STRESS},
@@ -235,41 +199,3 @@ class Summary:
             ],
             "problems": {"count": self.problem_count, "first": [str(problem) for problem in self.problems]},
         }
-
-
-def look(played: Played) -> Look:
-    """What happened in a run, in words, and how much it asks for a look.
-
-    A refusal in a run that succeeded comes first: it may be a false one. Then what an operator would be called for.
-    """
-    run, turns = played.run, played.turns
-    outcome = {True: "succeeded", False: "failed", None: ""}[run.succeeded]
-    held = sum(refusal.changing for refusal in played.refused)
-    other = len(played.refused) - held
-    back = sum(turn.rolled_back for turn in turns)
-    worst = max((STRESS.index(turn.stress_state) for turn in turns), default=0)
-    incidents = sum(turn.incident for turn in turns)
-    escalated, paused = any(turn.escalated for turn in turns), any(turn.paused for turn in turns)
-    drifted = sum(turn.drift_level == "D3" for turn in turns)
-    said: tuple[tuple[object, str], ...] = (
-        (held, f"{_calls(held, 'changing ')} would have been refused{f'; the run {outcome}' if outcome else ''}"),
-        (other, f"{_calls(other, 'other ')} would have been refused"),
-        (escalated, "a human would have been asked for (escalation)"),
-        (paused, "the agent would have been paused"),
-        (back, "rolled back"),
-        (incidents, "an incident was reported"),
-        (worst >= STRESS.index("HIGH"), f"stress reached {STRESS[worst]}"),
-        (drifted, f"at drift D3 for {drifted} cycles"),
-        (played.signs >= COUNTERS[-1], f"{played.signs} failed or repeated calls"),
-    )
-    false = held if run.succeeded else 0
-    score = (false, held, escalated, paused, back, incidents, other, worst, drifted, played.signs)
-    return Look(played, tuple(text for happened, text in said if happened), tuple(map(int, score)))
-
-
-def _calls(count: int, kind: str) -> str:
-    return f"{count} {kind}call{'' if count == 1 else 's'}"
-
-
-def _alarm(alarm: Alarm) -> Mapping[str, Any]:
-    return {"precision": alarm.precision, "recall": alarm.recall, "hits": alarm.hits, "false": alarm.false}

@@ -14,7 +14,9 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from identity_os_sdk.replay.summary import COUNTERS, DRIFT, STRESS, Alarm, Summary
+from identity_os_sdk.replay.alarms import COUNTERS, Alarm
+from identity_os_sdk.replay.look import STRESS
+from identity_os_sdk.replay.summary import DRIFT, Summary
 
 #: Width where there is no terminal to ask.
 _WIDTH = 120
@@ -117,11 +119,10 @@ def _print_worth_a_look(console: Console, summary: Summary, listed: int) -> None
     if not looks:
         return
     _title(console, "Most worth a look")
-    table = _table("run", "source", "why")
-    for each in looks:
+    for number, each in enumerate(looks, 1):
         run = each.played.run
-        _row(table, "" if run.id == run.source else run.id, run.source, "; ".join(each.why))
-    console.print(table)
+        _line(console, f"{number:>2}. {run.source}{'' if run.id == run.source else f' ({run.id})'}")
+        _line(console, f"    {'; '.join(each.why)}")
 
 
 def _print_tools(console: Console, summary: Summary) -> None:
@@ -177,7 +178,8 @@ def _title(console: Console, text: str) -> None:
 
 
 def _line(console: Console, text: str) -> None:
-    console.print(Text(_clean(text)))
+    # A long line is the terminal's to break: a place in a file is there to be copied.
+    console.print(Text(_clean(text)), soft_wrap=True)
 
 
 def _more(console: Console, count: int, shown: int = _ROWS) -> None:

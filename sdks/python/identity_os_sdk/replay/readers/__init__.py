@@ -54,11 +54,19 @@ def read(
     """
     if format is not None and format not in FORMATS:
         raise InvalidArgumentError(f"format {format!r}: one of {', '.join(FORMATS)}")
-    reading = Reading(problem, rules, agent_by)
+    said, last = 0, Path()
+
+    def counted(found: Problem) -> None:
+        nonlocal said
+        said += 1
+        problem(found)
+
+    reading = Reading(counted, rules, agent_by)
 
     def opened() -> Iterator[tuple[str, Iterator[Document]]]:
-        for path in files.walk(paths, problem):
-            documents = files.documents(path, problem, progress)
+        nonlocal last
+        for path in files.walk(paths, counted):
+            documents = files.documents(path, counted, progress)
             first: list[Document] = []
             name = format
             for document in islice(documents, _LOOKED_AT if format is None else 1):
@@ -68,13 +76,19 @@ def read(
                     break
             if name and first:
                 recognised(path, name)
+                last = path
                 yield name, chain(first, documents)
             elif first:
-                problem(Problem(str(path), f"none of the known formats ({', '.join(FORMATS)}); --format says which one it is"))
+                counted(Problem(str(path), f"none of the known formats ({', '.join(FORMATS)}); --format says which one it is"))
 
     # Files of one format in a row are read as one: a trace may go on in the next file.
     for name, group in groupby(opened(), key=lambda each: each[0]):
-        yield from FORMATS[name].runs(chain.from_iterable(documents for _, documents in group), reading)
+        before, any_run = said, False
+        for run in FORMATS[name].runs(chain.from_iterable(documents for _, documents in group), reading):
+            any_run = True
+            yield run
+        if not any_run and said == before:
+            problem(Problem(str(last), "no run in it"))
 
 
 def _format(value: Any) -> str | None:

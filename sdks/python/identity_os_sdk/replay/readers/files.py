@@ -24,6 +24,8 @@ NAMES = (".json", ".jsonl", ".ndjson")
 _LONG = {"simulations", "resourceSpans"}
 #: Lines that are not JSON at the beginning of a file, after which the file is given up.
 _GIVEN_UP = 20
+#: Bytes of a line that are looked at at once.
+_PART = 64 * 1024
 #: Bytes of a file that is read again to find the line of what is wrong with it.
 _AGAIN = 64 * 1024 * 1024
 _BOM = b"\xef\xbb\xbf"
@@ -85,35 +87,48 @@ def _plain(raw: BinaryIO, stack: ExitStack) -> BinaryIO:
 
 
 def _values(path: Path, file: BinaryIO, problem: Callable[[Problem], None]) -> Iterator[Document]:
-    first, second = _line(file), _line(file)
-    start = len(_BOM) if first.startswith(_BOM) else 0
+    start, opening, by_line, wrong = _layout(path, file)
     file.seek(start)
-    first = first[start:]
-    if not first.strip():
-        problem(Problem(str(path), "an empty file"))
-    elif b"\0" in first:
-        problem(Problem(str(path), "not JSON: a binary file, or text that is not UTF-8"))
-    elif _is_lines(path, first.strip(), second):
+    if wrong:
+        problem(Problem(str(path), wrong))
+    elif by_line:
         yield from _lines(path, file, problem)
-    elif first.lstrip()[:1] in (b"[", b"{"):
-        yield from _document(path, file, first.lstrip()[:1], problem)
     else:
-        problem(Problem(f"{path}:1", f"not JSON: it begins with {first.strip()[:20].decode(errors='replace')!r}"))
+        yield from _document(path, file, opening, problem)
 
 
-def _line(file: BinaryIO) -> bytes:
-    """The next line that is not blank, or its beginning."""
-    while line := file.readline(_AGAIN):
-        if line.strip():
-            return line
-    return b""
+def _layout(path: Path, file: BinaryIO) -> tuple[int, bytes, bool, str]:
+    """Where the JSON begins and with which character, whether each line is a value, and what is wrong with the file."""
+    (first, ends), (second, _) = _line(file), _line(file)
+    start = len(_BOM) if first.startswith(_BOM) else 0
+    first = first[start:].strip()
+    wrong = ""
+    if not first:
+        wrong = "an empty file"
+    elif b"\0" in first:
+        wrong = "not JSON: a binary file, or text that is not UTF-8"
+    by_line = not wrong and _is_lines(path, ends, second)
+    if not wrong and not by_line and first[:1] not in (b"[", b"{"):
+        wrong = f"not JSON: it begins with {first[:20].decode(errors='replace')!r}"
+    return start, first[:1], by_line, wrong
 
 
-def _is_lines(path: Path, first: bytes, second: bytes) -> bool:
-    """Whether each line is a value of its own; else the value goes on over the lines."""
-    if not second:
+def _line(file: BinaryIO) -> tuple[bytes, bytes]:
+    """The beginning of the next line that is not blank, and its last character. A line may be as long as the file."""
+    head = ends = b""
+    while part := file.readline(_PART):
+        head = head if head.strip() else part
+        ends = part.rstrip()[-1:] or ends
+        if part.endswith(b"\n") and ends:
+            break
+    return head, ends
+
+
+def _is_lines(path: Path, ends: bytes, second: bytes) -> bool:
+    """Whether each line is a value of its own; else one goes on over the lines. `ends`: the first line's last character."""
+    if not second.strip():
         return path.name.lower().removesuffix(".gz").endswith((".jsonl", ".ndjson"))
-    return first[-1:] not in (b"[", b"{", b",", b":") and second[:1] not in (b" ", b"\t", b"]", b"}", b",")
+    return ends not in (b"[", b"{", b",", b":") and second[:1] not in (b" ", b"\t", b"]", b"}", b",")
 
 
 def _lines(path: Path, file: BinaryIO, problem: Callable[[Problem], None]) -> Iterator[Document]:

@@ -25,7 +25,7 @@ def recognises(value: Any) -> bool:
     rows = value.get("data")
     first = rows[0] if isinstance(rows, list) and rows and isinstance(rows[0], dict) else value
     return (
-        str(value.get("format", "")).startswith(_FORMAT)
+        _is_header(value)
         or {"mode_target", "signal_strength"} <= set(first)
         or {"record", "kind", "observations"} <= set(first)
     )
@@ -39,14 +39,21 @@ def runs(documents: Iterable[Document], reading: Reading) -> Iterator[Run]:
         for document in group:
             for row in _rows(document.value):
                 try:
-                    agent = name_of(row.get("instance_id")) or agent if "format" in row else agent
-                    steps += _steps(row)
+                    if _is_header(row):
+                        agent = name_of(row.get("instance_id")) or agent
+                    else:
+                        steps += _steps(row)
                 except UnreadableError as error:
                     reading.problem(Problem(document.source, str(error)))
         if steps:
             # A history comes newest first.
             made = [step for _, step in sorted(steps, key=lambda each: each[0])]
             yield reading.run(Document(None, path), made, run_id=agent, agent=agent)
+
+
+def _is_header(row: Mapping[str, Any]) -> bool:
+    """Whether it is the first line of an export. Records have a format, too: a number."""
+    return str(row.get("format", "")).startswith(_FORMAT)
 
 
 def _rows(value: Any) -> Iterator[Mapping[str, Any]]:
@@ -57,8 +64,6 @@ def _rows(value: Any) -> Iterator[Mapping[str, Any]]:
 
 
 def _steps(row: Mapping[str, Any]) -> list[tuple[int, Step]]:
-    if "format" in row:
-        return []
     if "mode_target" in row:
         number = row.get("seq", 0)
         return [(number if isinstance(number, int) else 0, _reported(row))]
