@@ -22,7 +22,7 @@ from identity_os_sdk.tools import ToolPolicy
 log = logging.getLogger("identity_os_sdk.guard")
 
 #: A tool call waits for the engine, so that it gets little time; `on_unreachable` decides after it.
-_PATIENCE = {"timeout": 5.0, "max_retries": 1, "longest_wait": 1.0}
+_PATIENCE = {"timeout": 3.0, "max_retries": 1, "longest_wait": 1.0}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

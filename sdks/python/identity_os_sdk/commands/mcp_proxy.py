@@ -132,13 +132,13 @@ async def _explain(guard: Guard, command: list[str], url: str | None, headers: M
         from mcp.client.streamable_http import streamable_http_client
     except ImportError as error:
         raise ConfigurationError("--explain needs the extra: pip install 'identity-os-sdk[mcp]'") from error
-    from identity_os_sdk.integrations.mcp import Gate
+    from identity_os_sdk.integrations.mcp import Gate, stdio
 
     gate = Gate(guard)
     if url:
         target: Any = streamable_http_client(url, http_client=httpx2.AsyncClient(headers=dict(headers)))
     else:
-        target = StdioServerParameters(command=command[0], args=command[1:], env=dict(os.environ))
+        target = StdioServerParameters(command=command[0], args=command[1:], env=stdio.environment())
     names: list[str] = []
     async with Client(target) as client:
         cursor = None

@@ -8,6 +8,8 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Event, Thread
 
 import httpx
 import pytest
@@ -210,3 +212,29 @@ def test_a_cancelled_call_ends_at_the_server(tmp_path, mode):
         with listening(tmp_path, url) as front:
             assert asyncio.run(visit(front, mode, visitor)).startswith("looked")
     assert (tmp_path / "notes").read_text().split().count("cancelled") == 2
+
+
+def test_a_caller_that_leaves_before_the_answer_begins_ends_its_request(tmp_path, mode):
+    """Without a session that is what cancels it; in a session the answer may be fetched later."""
+    left = Event()
+
+    class Waiting(BaseHTTPRequestHandler):
+        def do_POST(self):
+            self.rfile.read(int(self.headers["content-length"]))
+            self.connection.settimeout(20)
+            with suppress(OSError):
+                if self.connection.recv(1) == b"":
+                    left.set()
+
+        def log_message(self, *_): ...
+
+    meta = {} if mode == "legacy" else {"_meta": {"io.modelcontextprotocol/protocolVersion": mode}}
+    asked = {"jsonrpc": "2.0", "id": 1, "method": "resources/read", "params": {"uri": "x://y", **meta}}
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Waiting)
+    Thread(target=server.serve_forever, daemon=True).start()
+    with listening(tmp_path, f"http://127.0.0.1:{server.server_port}/mcp") as front:
+        with pytest.raises(httpx.ReadTimeout):
+            httpx.post(front, json=asked, timeout=1.0)
+        assert left.wait(0.5 if mode == "legacy" else 20) is (mode != "legacy")
+    server.shutdown()
+    server.server_close()

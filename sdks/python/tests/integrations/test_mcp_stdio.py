@@ -236,8 +236,9 @@ CALL = b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"pay","a
         CALL % (b"[" * 200_000 + b"]" * 200_000),  # deeper than Python reads
         CALL % (b"9" * 5_000),  # a longer number than Python reads
         b'{"a":1}\r{"jsonrpc":"2.0","id":1,"method":"tools/call"}\n',  # two lines for some readers
+        (CALL % b"1").rstrip().decode().encode("utf-16-le") + b"\n",
     ],
-    ids=["deep", "long number", "two lines"],
+    ids=["deep", "long number", "two lines", "UTF-16"],
 )
 def test_what_cannot_be_read_and_may_be_a_call_does_not_pass(place, line):
     out, *_ = play(place, [line], server=ECHO)

@@ -46,9 +46,14 @@ class Gate:
 
     # What the server's tools are
 
-    def wants_list(self, name: str) -> bool:
-        """Whether the tools should be listed before this one is judged: its annotations may decide, and are not known."""
-        return not (self._complete or name in self._listed or self.guard.tool_action(name).source == "map")
+    def wants_list(self, name: str, *, schema: bool = False) -> bool:
+        """Whether the tools should be listed before this one is judged: its annotations may decide, and are not known.
+
+        `schema`: its schema is needed, too, so that a map of the user is not enough.
+        """
+        if self._complete or name in self._listed:
+            return False
+        return schema or self.guard.tool_action(name).source != "map"
 
     def learn(self, listed: Any) -> str | None:
         """Take the annotations of a tools/list result. The cursor of its next page, None at the end."""

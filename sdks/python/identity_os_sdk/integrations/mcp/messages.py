@@ -36,8 +36,9 @@ def read(raw: bytes) -> Any:
 
 
 def may_call(raw: bytes) -> bool:
-    """Whether bytes that are unreadable here might be a tool call for a more generous reader."""
-    return b"tools/call" in raw or b"tools\\/call" in raw
+    """Whether bytes that are unreadable here might be a tool call for a more generous reader, in UTF-16 say."""
+    plain = raw.replace(b"\0", b"")
+    return b"tools/call" in plain or b"tools\\/call" in plain
 
 
 def write(message: Any) -> bytes:

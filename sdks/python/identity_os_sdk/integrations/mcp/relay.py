@@ -18,7 +18,8 @@ log = logging.getLogger("identity_os_sdk.mcp")
 
 #: Seconds to wait for the server's list of tools before a call is judged by the tool's name alone.
 _LIST_TIMEOUT: Final = 5.0
-_MOST_PAGES: Final = 100
+#: Pages of a list that are read, at most.
+MOST_PAGES: Final = 100
 #: Notifications of a server that are looked at. While no answer is awaited, nothing else that it sends is read.
 _WATCHED: Final = (b"notifications/tools/list_changed", b"notifications/tasks")
 
@@ -54,7 +55,7 @@ class Relay:
         self, gate: Gate, to_client: ToClient, to_server: ToServer, on_tools: Callable[[Any], None] | None = None
     ) -> None:
         self._gate, self._to_client, self._to_server = gate, to_client, to_server
-        self._on_tools = on_tools or (lambda _: None)
+        self._on_tools = on_tools
         self._client = Client()
         self._left = False
         self._pending: dict[str, _Pending] = {}
@@ -151,8 +152,9 @@ class Relay:
         """List the tools if the client has not, so that the same tool is judged alike whatever the client keeps."""
         name = str(m.params(message).get("name", ""))
         cursor: str | None = None
-        for _ in range(_MOST_PAGES):
-            if not self._gate.wants_list(name):
+        schema = self._on_tools is not None and m.is_modern(message)
+        for _ in range(MOST_PAGES):
+            if not self._gate.wants_list(name, schema=schema):
                 return
             request = m.list_request(message, cursor)
             answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
@@ -162,6 +164,7 @@ class Relay:
             if not answer.done():
                 log.warning("the server did not list its tools in %.0f s; they are judged by their names", _LIST_TIMEOUT)
             cursor = self._gate.learn(answer.result() if answer.done() else None)
+        self._gate.learn(None)  # a list without an end
 
     # From the server
 
@@ -192,7 +195,8 @@ class Relay:
         if pending.kind == "task":
             await self._gate.task(*pending.task, message)
             return
-        self._on_tools(message.get("result"))
+        if self._on_tools is not None:
+            self._on_tools(message.get("result"))
         if pending.kind == "list":
             self._gate.learn(message.get("result"))
         m.settle(pending.answer, message.get("result"))

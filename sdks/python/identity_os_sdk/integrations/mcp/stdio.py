@@ -27,11 +27,9 @@ async def to_command(gate: Gate, command: Sequence[str]) -> int:
     The host's end of input becomes the server's, and the server's end is the proxy's, so that each sees what it would see
     without the proxy. The server does not get the key of Identity OS.
     """
-    environment = {name: value for name, value in os.environ.items() if name != "IDENTITY_OS_API_KEY"}
+    pipe = asyncio.subprocess.PIPE
     try:
-        process = await asyncio.create_subprocess_exec(
-            *command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, env=environment
-        )
+        process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, env=environment())
     except OSError as error:
         raise ConfigurationError(f"the MCP server cannot be started: {command[0]}: {error.strerror or error}") from error
     server_in, server_out = process.stdin, process.stdout
@@ -65,7 +63,13 @@ async def to_command(gate: Gate, command: Sequence[str]) -> int:
             server_in.close()
         finally:
             listening.cancel()
+            await asyncio.gather(listening, return_exceptions=True)
         return await _ended(process)
+
+
+def environment() -> dict[str, str]:
+    """What a server gets of the environment: all but the key of Identity OS."""
+    return {name: value for name, value in os.environ.items() if name != "IDENTITY_OS_API_KEY"}
 
 
 async def to_url(gate: Gate, url: str, headers: Mapping[str, str]) -> int:

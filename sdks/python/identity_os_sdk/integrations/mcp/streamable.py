@@ -21,6 +21,8 @@ log = logging.getLogger("identity_os_sdk.mcp")
 
 #: Connecting may take this long; an answer may take as long as the client waits.
 TIMEOUT: Final = httpx.Timeout(None, connect=10.0, pool=10.0)
+#: Each stream that waits for changes keeps a connection.
+LIMITS: Final = httpx.Limits(max_connections=None, max_keepalive_connections=20)
 #: For what has no answer.
 _SHORT: Final = httpx.Timeout(10.0)
 #: Seconds before a broken stream is taken up again, and how often in a row that may bring nothing.
@@ -44,7 +46,7 @@ class Server:
 
     def __init__(self, url: str, given: Mapping[str, str], deliver: Callable[[bytes], Awaitable[None]]) -> None:
         self._url, self._deliver = httpx.URL(url), deliver
-        self._http = httpx.AsyncClient(headers=dict(given), timeout=TIMEOUT)
+        self._http = httpx.AsyncClient(headers=dict(given), timeout=TIMEOUT, limits=LIMITS)
         self._session: str | None = None
         self._version: str | None = None
         self._tools: dict[str, h.ParamHeaders] = {}
@@ -70,6 +72,7 @@ class Server:
             known = self._requests.get(m.key(m.params(message).get("requestId")))
             if known is not None and known[1]:
                 known[0].cancel()  # the stream closes, which is the signal
+            if (known is not None and known[1]) or (known is None and self._version is None):
                 return
         try:
             async with self._post(raw, message, _SHORT) as response:
