@@ -16,7 +16,7 @@ export SAM_CLI_TELEMETRY := 0
 export AWS_DEFAULT_REGION ?= us-east-1
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-long test-runtime reliability integration test-sdks wheels test-sdk-python test-sdk-typescript test-ai-sdk test-browser test-console screenshots test-sdk-legacy test-integrations test-openapi lint bench bench-counts bench-behaviour bench-traces bench-cost strength plots golden openapi scopes validate mutants build e2e deploy clean
+.PHONY: help run demo test test-long test-runtime reliability integration test-sdks wheels test-sdk-python test-sdk-typescript test-ai-sdk test-browser test-console screenshots test-sdk-legacy test-integrations test-openapi lint bench bench-counts bench-behaviour bench-traces bench-mcp bench-cost strength plots golden openapi scopes validate mutants build e2e deploy clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -111,8 +111,10 @@ test-sdk-python: .venv/.ready dist/python/.built
 	@.venv-sdk/bin/python -m pytest -p no:cacheprovider sdks/python/tests --ignore sdks/python/tests/integrations
 	@.venv-sdk/bin/python -m pytest -p no:cacheprovider sdks/python/tests/integrations/test_core.py
 
-# Adapters, each in an environment of its own, on the newest release of its framework.
-INTEGRATIONS := $(sort $(patsubst sdks/python/identity_os_sdk/integrations/%.py,%,$(wildcard sdks/python/identity_os_sdk/integrations/[a-z]*.py)))
+# Adapters, modules and packages, each in an environment of its own, on the newest release of its framework.
+ADAPTERS := sdks/python/identity_os_sdk/integrations
+INTEGRATIONS := $(sort $(patsubst $(ADAPTERS)/%.py,%,$(wildcard $(ADAPTERS)/[a-z]*.py)) \
+  $(patsubst $(ADAPTERS)/%/__init__.py,%,$(wildcard $(ADAPTERS)/[a-z]*/__init__.py)))
 INTEGRATION ?= $(INTEGRATIONS)
 
 test-integrations: .venv/.ready dist/python/.built ## test the adapters on the newest frameworks (INTEGRATION=langchain for one)
@@ -196,6 +198,9 @@ TRACES ?= ../shared/traces
 
 bench-traces: .venv/.ready ## recorded runs of real agents through guard and engine: the tables of docs/evidence.md (TRACES=folder)
 	@PYTHONPATH=sdks/python TRACES=$(TRACES) $(BIN)/python -m benchmarks.traces
+
+bench-mcp: .venv/.ready ## what the MCP proxy adds to a tool call over stdio
+	@$(BIN)/python -m benchmarks.mcp
 
 bench-cost: .venv/.ready ## the cost of a million cycles on AWS, item by item
 	@$(BIN)/python -m benchmarks.cost

@@ -99,6 +99,12 @@ class LocalEngine:
             self._birth(instance_id, {"profile": self._profile, **(config or {})}, name)
             return instance_id
 
+    def find(self, name: str) -> str | None:
+        """Id of the agent of that name, None when there is none."""
+        with self._lock:
+            row = self._db.execute("SELECT id FROM agents WHERE name = ?", (name,)).fetchone()
+        return row and str(row[0])
+
     def born_like(self, _task: str, config: Mapping[str, Any] | None = None) -> str:
         """Id of a new agent for a task, born with `config` as in `open`."""
         with self._transaction():

@@ -11,7 +11,12 @@ from importlib import import_module
 from identity_os_sdk.errors import IdentityOSError
 
 #: The subcommands: name, module beside this one, what it does.
-COMMANDS = (("replay", "replay", "play recorded runs through guard and engine: what would have been held, and why"),)
+COMMANDS = (
+    ("replay", "replay", "play recorded runs through guard and engine: what would have been held, and why"),
+    ("mcp-proxy", "mcp_proxy", "stand in front of an MCP server, and hold the tool calls that the contract holds"),
+    ("mcp-server", "mcp_server", "offer an agent's contract, history and audit trail as an MCP server"),
+    ("reset", "reset", "decide about an agent that is held, so that it goes on"),
+)
 
 
 def main(arguments: list[str] | None = None) -> int:
