@@ -16,7 +16,7 @@ export SAM_CLI_TELEMETRY := 0
 export AWS_DEFAULT_REGION ?= us-east-1
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-long test-runtime reliability integration test-sdks wheels test-sdk-python test-sdk-typescript test-ai-sdk test-browser test-console screenshots test-sdk-legacy test-integrations test-openapi lint bench bench-counts bench-behaviour bench-traces bench-mcp bench-cost strength plots golden openapi scopes validate mutants build e2e deploy clean
+.PHONY: help run demo test test-long test-runtime reliability integration test-sdks wheels test-sdk-python test-sdk-typescript test-ai-sdk test-browser test-console screenshots test-sdk-legacy test-integrations test-openapi lint bench bench-counts bench-behaviour bench-traces bench-mcp bench-cost strength plots golden freeze openapi scopes validate mutants build e2e deploy clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -210,6 +210,9 @@ strength: .venv/.ready ## what failures of each strength lead to: the table of d
 
 plots: .venv/.ready ## draw the figures of docs/concepts.md
 	@$(BIN)/python -m benchmarks.plots
+
+freeze: .venv/.ready ## freeze the engine under its version, on the day of its release
+	@$(BIN)/python engine/freeze.py
 
 golden: .venv/.ready ## regenerate tests/golden.json, after ENGINE_VERSION was raised
 	@$(BIN)/python -m tests.golden

@@ -5,8 +5,8 @@ import json
 
 from cli.arguments import Commands, account, command, instance, noun
 from cli.output import fail, print_table
-from identity_engine import RESETS, canonical, snapshot_view
-from identity_service.cycles import reset_head
+from identity_engine import RESETS, canonical
+from identity_service.cycles import current_snapshot, reset_head
 from identity_service.errors import ApiError
 from identity_service.request_models import NOTE_LIMIT
 from identity_service.store import instances, purge
@@ -69,7 +69,7 @@ def _reset(options: argparse.Namespace) -> int:
             head,
             options.mode,
             Actor("command-line", options.note),
-            lambda state: canonical(snapshot_view(state)).encode(),
+            lambda after: canonical(current_snapshot(after)).encode(),
         )
     except ApiError as error:
         return fail(error.message)

@@ -9,20 +9,19 @@ from typing import Annotated, Any
 
 from fastapi import Query, Request, Response
 
-from identity_engine import (
-    MODE_CONSTANTS,
-    State,
-    assess_goal,
-    contract,
-    contract_view,
-    explanation_view,
-    goal_view,
-    memory_view,
-    snapshot_view,
-)
 from identity_service.app import create_app, lambda_handler
 from identity_service.audit import ExportHeader, verify
-from identity_service.cycles import Committed, Step, load_head, process, reset_instance, simulate, snapshot_response
+from identity_service.cycles import (
+    Committed,
+    Step,
+    current_contract,
+    current_snapshot,
+    load_head,
+    process,
+    reset_instance,
+    simulate,
+)
+from identity_service.engines import engine
 from identity_service.http import (
     audited_response,
     data_response,
@@ -38,6 +37,7 @@ from identity_service.query_models import ContractQuery, DriftPage, HistoryPage
 from identity_service.request_models import BatchRequest, GoalRequest, ObservationRequest, ResetRequest
 from identity_service.store import audit_trail
 from identity_service.store.idempotency import IdempotencyRecord
+from identity_service.store.instances import Head
 
 app = create_app("Engine")
 
@@ -77,7 +77,8 @@ async def process_batch(request: Request, instance_id: str) -> Response:
     def render(steps: list[Step]) -> bytes:
         return encode_data(_batch(steps, body.include_intermediate))
 
-    return _committed(process(meter(request), instance_id, body.observations, render, idempotency))
+    intermediate = body.include_intermediate
+    return _committed(process(meter(request), instance_id, body.observations, render, idempotency, intermediate=intermediate))
 
 
 def _batch(steps: Sequence[Step], intermediate: bool) -> dict[str, Any]:
@@ -102,8 +103,11 @@ async def simulate_some(request: Request, instance_id: str) -> Response:
     """Returns what process or process/batch would return. Nothing is stored, no cycle is counted."""
     body = await read_body(request, ObservationRequest, BatchRequest)
     idempotency = await idempotency_key(request, instance_id)
-    steps = simulate(meter(request), instance_id, body.observations if isinstance(body, BatchRequest) else [body], idempotency)
-    view = _batch(steps, body.include_intermediate) if isinstance(body, BatchRequest) else steps[-1].view()
+    if isinstance(body, BatchRequest):
+        every = body.include_intermediate
+        steps = simulate(meter(request), instance_id, body.observations, idempotency, intermediate=every)
+        return _store_response(idempotency, encode_data(_batch(steps, every)))
+    view = simulate(meter(request), instance_id, [body], idempotency)[-1].view()
     return _store_response(idempotency, encode_data(view))
 
 
@@ -118,17 +122,23 @@ def _store_response(idempotency: IdempotencyRecord | None, body: bytes) -> Respo
 async def snapshot(request: Request, instance_id: str) -> Response:
     """The agent's current state and its memory."""
     head = load_head(meter(request), instance_id)
-    state = head.state
-    times = {"cycle_count": head.seq, "created_at": head.created_at, "updated_at": head.updated_at}
-    return data_response(snapshot_response(head.id, state, head.encoded) | times | {"memory": memory_view(state)})
+    more = {
+        "cycle_count": head.seq,
+        "engine_version": head.engine_version,
+        "created_at": head.created_at,
+        "updated_at": head.updated_at,
+    }
+    return data_response(current_snapshot(head) | more | {"memory": engine(head.engine_version).memory(head.document())})
 
 
 @app.get(f"{PATH}/contract", **operation("getContract", "Get the execution contract", "Contract", also=(404,)))
-async def current_contract(request: Request, instance_id: str, query: Annotated[ContractQuery, Query()]) -> Response:
+async def get_contract(request: Request, instance_id: str, query: Annotated[ContractQuery, Query()]) -> Response:
     """What the agent may do now; with `explain=true` also why, with a reason for each of the fourteen actions."""
-    state = load_head(meter(request), instance_id).state
-    view = contract_view(contract(state))
-    return data_response(view | {"explanation": explanation_view(state)} if query.explain else view)
+    head = load_head(meter(request), instance_id)
+    view = current_contract(head)
+    if query.explain:
+        view |= {"explanation": engine(head.engine_version).explanation(head.document())}
+    return data_response(view)
 
 
 @app.post(
@@ -139,9 +149,9 @@ async def assess(request: Request, instance_id: str) -> Response:
     """Whether the agent should take on a goal now: accept, defer or reject, with the reason."""
     body = await read_body(request, GoalRequest)
     idempotency = await idempotency_key(request, instance_id)
-    state = load_head(meter(request), instance_id, idempotency=idempotency).state
-    modes = [MODE_CONSTANTS.index(name) for name in body.required_modes]
-    return _store_response(idempotency, encode_data(goal_view(assess_goal(state, body.complexity, modes))))
+    head = load_head(meter(request), instance_id, idempotency=idempotency)
+    goal = engine(head.engine_version).goal(head.document(), body.complexity, body.required_modes)
+    return _store_response(idempotency, encode_data(goal))
 
 
 @app.post(
@@ -154,8 +164,8 @@ async def reset(request: Request, instance_id: str) -> Response:
     idempotency = await idempotency_key(request, instance_id)
     mode = "last_stable" if body.mode == "lastSnapshot" else body.mode
 
-    def render(state: State) -> bytes:
-        view = snapshot_view(state)
+    def render(head: Head) -> bytes:
+        view = current_snapshot(head)
         current = {name: view[name] for name in ("cycle", "energy_level", "stress_state")}
         return encode_data({"id": instance_id, "reset_to": mode} | current)
 

@@ -12,7 +12,7 @@ from fastapi import Query, Request, Response
 from identity_service import errors
 from identity_service.app import create_app, lambda_handler
 from identity_service.clock import iso, now
-from identity_service.cycles import load_head
+from identity_service.cycles import current_snapshot, load_head
 from identity_service.http import (
     audited_response,
     data_response,
@@ -44,14 +44,14 @@ async def create(request: Request) -> Response:
     """Creates an agent, neutral unless `initial_config` says otherwise."""
     body = await read_body(request, InstanceRequest)
     try:
-        state = body.initial_config.state()
+        born = body.initial_config.born()
     except Contradiction as error:
         raise errors.invalid(error.field, error.reason, f"{error.field}: {error.message}") from None
     idempotency = await idempotency_key(request)
     request_meter = meter(request)
     request_meter.count_while(idempotency.check if idempotency else lambda: None)
     principal = request_meter.principal
-    new = instances.new(principal.account_id, body.name, body.description, state, now(), Actor(principal.key_id))
+    new = instances.new(principal.account_id, body.name, body.description, born, now(), Actor(principal.key_id))
     response_body = encode_data(instance_response(new.head))
     try:
         instances.create(new, principal.instances, idempotency, response_body, 201)
@@ -101,7 +101,7 @@ async def update(request: Request, instance_id: str) -> Response:
 
     def apply(current: Head) -> Change[Head]:
         changed = replace(current, **changes, updated_at=iso(now()))
-        return Change(changed, current.state, [], changed)
+        return Change(changed, current_snapshot(changed), [], changed)
 
     updated = commits.commit(head, apply)
     if updated is None:

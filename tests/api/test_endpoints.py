@@ -2,6 +2,8 @@
 
 import pytest
 
+from identity_engine import ENGINE_VERSION
+
 
 def test_health_needs_no_key(edge, pro):
     response = pro.get("/health", headers={"Authorization": ""})
@@ -63,7 +65,8 @@ def test_snapshot_and_contract_equal_the_process_response(pro):
     instance_id = pro.new_instance()
     processed = pro.process(instance_id, "STRESS_RESPONSE", 0.95).json()["data"]
     snapshot = pro.get(f"/instances/{instance_id}/snapshot").json()["data"]
-    assert {name: snapshot.pop(name) for name in ("cycle_count", "created_at", "updated_at")}["cycle_count"] == 1
+    more = {name: snapshot.pop(name) for name in ("cycle_count", "engine_version", "created_at", "updated_at")}
+    assert (more["cycle_count"], more["engine_version"]) == (1, ENGINE_VERSION)
     memory = snapshot.pop("memory")
     assert memory["episodic"]["dominant_mode"] is None
     assert len(memory["episodic"]) == 14

@@ -73,8 +73,8 @@ def test_a_key_is_bound_to_agents_of_the_account_and_no_other(owner, console):
 
 
 def made(person):
-    from identity_engine import birth
     from identity_service.clock import now
+    from identity_service.engines import birth
     from identity_service.store import instances
     from identity_service.store.audit_trail import Actor
 

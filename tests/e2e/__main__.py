@@ -193,8 +193,8 @@ def shaped(response: httpx.Response) -> bool:
 def _events(options: list[str], folder: Path) -> None:
     account = _command("accounts", "create", "events", "--plan", "pro")
     key = _command("keys", "create", account, "--name", "events")
-    from identity_engine import birth
     from identity_service.clock import now
+    from identity_service.engines import birth
     from identity_service.store import instances
     from identity_service.store.audit_trail import Actor
 

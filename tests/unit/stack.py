@@ -8,8 +8,8 @@ import pytest
 from botocore.client import BaseClient
 
 from cli import gateway as cli_gateway
-from identity_engine import birth
 from identity_service.clock import now
+from identity_service.engines import birth
 from identity_service.plans import PLANS
 from identity_service.settings import settings
 from identity_service.store import accounts, instances

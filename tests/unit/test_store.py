@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from identity_engine import canonical
+from identity_service.cycles import current_snapshot
 from identity_service.store import audit_trail, commits, instances
 from identity_service.store import dynamodb as store_client
 from identity_service.store.commits import Change
@@ -22,7 +23,7 @@ def caller(edge):
 
 
 def renamed(name):
-    return lambda head: Change(replace(head, name=head.name + name), head.state, [], name)
+    return lambda head: Change(replace(head, name=head.name + name), current_snapshot(head), [], name)
 
 
 def test_writer_that_loses_a_race_recomputes_on_the_new_head(caller):
@@ -102,7 +103,7 @@ def test_unavailable_database_is_503_everywhere(caller, monkeypatch):
 
 def test_unexpected_error_is_a_500_in_the_error_format(caller, monkeypatch, caplog):
     instance_id = caller.new_instance()
-    monkeypatch.setattr("functions.engine.app.contract", lambda state: 1 / 0)
+    monkeypatch.setattr("functions.engine.app.current_contract", lambda head: 1 / 0)
     response = caller.get(f"/instances/{instance_id}/contract")
     assert (response.status_code, response.json()["error"]) == (500, "internal_error")
     assert "division" not in response.text

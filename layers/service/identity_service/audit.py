@@ -10,26 +10,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from identity_engine import (
-    ENGINE_VERSION,
-    MODE_CONSTANTS,
-    RESETS,
-    Observation,
-    State,
-    canonical,
-    decode,
-    encode,
-    process_all,
-    reset,
-)
+from identity_engine import canonical
 from identity_service.cycles import snapshot_response
+from identity_service.engines import UnknownEngine
+from identity_service.lineage import Lineage, OutOfLine
 from identity_service.store import audit_trail
 from identity_service.store.instances import Head
 
 FORMAT: Final = "identity-os-audit/1"
 _FIELDS: Final = {"record", "kind", "at", "engine_version", "previous", "digest", "observations"}
-#: What records have since format 2; `note` only where a person gave one.
+#: What records have since format 2; `note` where a person gave one, `upgrade` where another engine took over.
 _SINCE_2: Final = {"format", "actor"}
+_OPTIONAL: Final = {"note", "upgrade"}
 
 
 class NotAnExport(ValueError):
@@ -41,9 +33,9 @@ class Mismatch(Exception):
     """The first wrong record. `reason` is a code, `message` explains it.
 
     Reasons: out_of_place (a record was dropped, duplicated or swapped), chain (it does not follow the previous record), digest
-    (its content was changed), malformed, replay (the engine computes a different result), engine_version (another engine
-    version wrote it, so this one cannot replay it), head (the records do not lead to the instance's current state), anchor (a
-    digest that a customer kept is in no record: the trail was written anew).
+    (its content was changed), malformed, replay (the engine computes a different result), engine_version (an engine
+    wrote it that is not here, so it cannot be replayed), head (the records do not lead to the instance's current state), anchor
+    (a digest that a customer kept is in no record: the trail was written anew).
     """
 
     record: int
@@ -103,8 +95,8 @@ class _Replay:
         self.instance_id = instance_id
         self.number = self.replayed = self.observations = 0
         self.digest = ""
-        self.state: State | None = None
-        #: The first record written by another engine version: from there on only the chain is checked, nothing is replayed.
+        self.lineage = Lineage()
+        #: The first record of an engine that is not here: from there on only the chain is checked, nothing is replayed.
         self.foreign: Mismatch | None = None
 
     def add(self, record: Any) -> None:
@@ -119,7 +111,7 @@ class _Replay:
 
     def _check(self, record: Any, expected: int) -> None:
         led_to = "snapshot" if record["kind"] == "observations" else "state"
-        since_2 = _SINCE_2 | ({"note"} if "note" in record else set()) if "format" in record else set()
+        since_2 = _SINCE_2 | (_OPTIONAL & set(record)) if "format" in record else set()
         if set(record) != _FIELDS | since_2 | {led_to} or record.get("format", audit_trail.FORMAT) != audit_trail.FORMAT:
             raise ValueError("unexpected fields")
         if record["record"] != expected:
@@ -131,34 +123,26 @@ class _Replay:
         )
         if record["digest"] != expected_digest:
             raise Mismatch(expected, "digest", f"record {expected} was changed after it was written")
-        if self.foreign is None and record["engine_version"] != ENGINE_VERSION:
-            text = (
-                f"record {expected} was written by engine {record['engine_version']}, and this is engine {ENGINE_VERSION}: "
-                "only that version can replay its decisions; the chain was checked to the end"
-            )
-            self.foreign = Mismatch(expected, "engine_version", text)
         if self.foreign is None:
-            self._replay(record, expected)
-            self.replayed += 1
+            self._replay(record, expected, led_to)
 
-    def _replay(self, record: Any, number: int) -> None:
-        kind = record["kind"]
-        if (self.state is None) != (kind == "created"):
-            raise Mismatch(number, "replay", f"record {number}: only the first record may be of kind created, and it must be")
-        if kind == "observations":
-            observations = [_observation(row) for row in record["observations"]]
-            steps = process_all(self.state, observations) if self.state else []
-            self.state = steps[-1][0]
-            same = snapshot_response(self.instance_id, self.state) == record["snapshot"]
-            same &= [row["cycle"] for row in record["observations"]] == [state.cycle for state, _ in steps]
-        else:
-            text = canonical(record["state"])
-            # The states of birth and personality tests are inputs: they cannot be derived from earlier records.
-            derived = reset(self.state, kind) if self.state and kind in RESETS else decode(text)
-            same = encode(derived) == text and not record["observations"] and kind in (*RESETS, "created", "retest")
-            self.state = derived
-        if not same:
+    def _replay(self, record: Any, number: int, led_to: str) -> None:
+        try:
+            result = self.lineage.add(record)
+        except UnknownEngine as unknown:
+            text = (
+                f"record {number} was written by engine {unknown.version}, and {unknown}: only that version can replay its "
+                "decisions; the chain was checked to the end"
+            )
+            self.foreign = Mismatch(number, "engine_version", text)
+            return
+        except OutOfLine as error:
+            raise Mismatch(number, "replay", f"record {number}: {error}") from None
+        if led_to == "snapshot":
+            result["snapshot"] = snapshot_response(self.instance_id, result["snapshot"])
+        if any(record[name] != value for name, value in result.items()):
             raise Mismatch(number, "replay", f"the engine computes a different result than record {number} holds")
+        self.replayed += 1
 
     def finish(self, header: ExportHeader) -> None:
         """Compare the replayed records with the header; raises Mismatch when they differ."""
@@ -168,15 +152,9 @@ class _Replay:
         if self.number > header.records:
             extra = header.records + 1
             raise Mismatch(extra, "out_of_place", f"record {extra} was added: the instance has {header.records} records")
-        state = encode(self.state) if self.state and self.foreign is None else header.state
+        state = self.lineage.state if self.foreign is None else header.state
         if (self.digest, self.observations, state) != (header.digest, header.observations, header.state):
             raise Mismatch(self.number, "head", "the records do not lead to the instance's current state")
-
-
-def _observation(row: Any) -> Observation:
-    # Records of engine 1.0.0 have no severity.
-    incident = row.get("severity", "normal") == "incident"
-    return Observation(MODE_CONSTANTS.index(row["mode_target"]), row["signal_strength"], row["confidence"], incident)
 
 
 def export(head: Head) -> Iterator[str]:

@@ -7,26 +7,12 @@ docs/architecture.md, "One request".
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
-from identity_engine import (
-    Drift,
-    Profile,
-    State,
-    Vector,
-    birth,
-    contract,
-    contract_view,
-    drift_event_view,
-    drift_view,
-    encode,
-    process_all,
-    reset,
-    snapshot_id,
-    snapshot_view,
-)
+from identity_engine import Profile
 from identity_service import errors
 from identity_service.clock import iso, now
+from identity_service.engines import Which, birth, engine
 from identity_service.limits import Meter
 from identity_service.log import logger
 from identity_service.request_models import ObservationRequest
@@ -37,22 +23,23 @@ from identity_service.store.dynamodb import OutcomeUnknown
 from identity_service.store.idempotency import IdempotencyRecord
 from identity_service.store.instances import Head
 
+#: What a personality test does not measure: these fields of the profile stay as they were.
+_KEPT_BY_A_TEST: Final = ("governance", "energy_policy", "drift_tolerance", "description")
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """The outcome of one cycle. `snapshot` holds the snapshot view when it was already computed for the audit record."""
+    """The outcome of one cycle, as the engine's interface gives it. Only steps that were asked for have a view."""
 
     instance_id: str
-    state: State
-    drift: Drift
-    snapshot: dict[str, Any] | None = None
+    outcome: dict[str, Any]
 
     def view(self) -> dict[str, Any]:
         """The response data: snapshot, contract, drift."""
         return {
-            "snapshot": self.snapshot or snapshot_response(self.instance_id, self.state),
-            "contract": contract_view(contract(self.state)),
-            "drift": drift_view(self.drift),
+            "snapshot": snapshot_response(self.instance_id, self.outcome["snapshot"]),
+            "contract": self.outcome["contract"],
+            "drift": self.outcome["drift"],
         }
 
 
@@ -64,9 +51,19 @@ class Committed:
     digest: str
 
 
-def snapshot_response(instance_id: str, state: State, encoded: str | None = None) -> dict[str, Any]:
-    """A snapshot with its content-addressed id."""
-    return {"id": snapshot_id(encoded or encode(state)), "instance_id": instance_id, **snapshot_view(state)}
+def snapshot_response(instance_id: str, snapshot: dict[str, Any]) -> dict[str, Any]:
+    """An engine's snapshot with the instance that it is of."""
+    return {"id": snapshot["id"], "instance_id": instance_id, **snapshot}
+
+
+def current_snapshot(head: Head) -> dict[str, Any]:
+    """Where the instance stands now."""
+    return snapshot_response(head.id, engine(head.engine_version).snapshot(head.document()))
+
+
+def current_contract(head: Head) -> dict[str, Any]:
+    """What the instance may do now."""
+    return engine(head.engine_version).contract(head.document())
 
 
 def load_head(meter: Meter, instance_id: str, cycles: int = 0, idempotency: IdempotencyRecord | None = None) -> Head:
@@ -85,13 +82,18 @@ def process(
     observations: Sequence[ObservationRequest],
     render: Callable[[list[Step]], bytes],
     idempotency: IdempotencyRecord | None,
+    *,
+    intermediate: bool = False,
 ) -> Committed:
-    """Process the observations of a request, all or none, one cycle each. The body is what `render` builds."""
+    """Process the observations of a request, all or none, one cycle each. The body is what `render` builds.
+
+    `intermediate`: `render` uses the views of all steps, not only of the last one.
+    """
     head = load_head(meter, instance_id, len(observations), idempotency)
     moment, actor = now(), Actor(meter.principal.key_id)
 
     def compute(current: Head) -> Change[Committed]:
-        change = _process_observations(current, observations, moment, meter.windows.month, actor)
+        change = _process_observations(current, observations, moment, meter.windows.month, actor, intermediate=intermediate)
         return _with_response(change, render(change.result), idempotency)
 
     try:
@@ -115,26 +117,30 @@ def _with_response(change: Change[Any], body: bytes, idempotency: IdempotencyRec
     """The change with the response as its result and the idempotency record, if any, among its records."""
     head = change.head
     stored = [idempotency.put(200, body, head.commit, head.digest)] if idempotency else []
-    return Change(head, change.state, [*change.records, *stored], Committed(body, head.digest))
+    return Change(head, change.snapshot, [*change.records, *stored], Committed(body, head.digest))
 
 
 def _process_observations(
-    head: Head, observations: Sequence[ObservationRequest], moment: float, month: str, actor: Actor
+    head: Head,
+    observations: Sequence[ObservationRequest],
+    moment: float,
+    month: str,
+    actor: Actor,
+    *,
+    intermediate: bool,
 ) -> Change[list[Step]]:
-    results = process_all(head.state, [o.observation() for o in observations])
-    state, drift = results[-1]
-    encoded = encode(state)
-    snapshot = snapshot_response(head.id, state, encoded)
-    steps = [*(Step(head.id, *result) for result in results[:-1]), Step(head.id, state, drift, snapshot)]
     stamp = iso(moment)
+    rows = [o.row(stamp) for o in observations]
+    encoded, steps = _steps(head, rows, intermediate=intermediate)
+    snapshot = snapshot_response(head.id, steps[-1].outcome["snapshot"])
 
-    rows = [o.row(stamp) | {"cycle": step.state.cycle} for o, step in zip(observations, steps, strict=True)]
+    rows = [row | {"cycle": step.outcome["cycle"]} for row, step in zip(rows, steps, strict=True)]
     record = audit_trail.ObservationsRecord(rows, snapshot, stamp, actor, head.commit)
     records, digest = audit_trail.put_observations(head.trail_position(), record)
 
     events = []
     for row, step in zip(rows, steps, strict=True):
-        event = drift_event_view(step.drift, step.state.cycle)
+        event = step.outcome["event"]
         if event:
             events.append(event | {"timestamp": row["timestamp"]})
     if events:
@@ -156,16 +162,27 @@ def _process_observations(
         drift_levels=(d1, d2, d3),
         updated_at=stamp,
     )
-    return Change(after, state, records, steps)
+    return Change(after, snapshot, records, steps)
+
+
+def _steps(head: Head, rows: Sequence[dict[str, Any]], *, intermediate: bool) -> tuple[str, list[Step]]:
+    """The state after the rows, by the engine that the instance is pinned to, and a step for each row."""
+    which: Which = "every" if intermediate else "last"
+    encoded, outcomes = engine(head.engine_version).process(head.document(), rows, snapshots=which, contracts=which)
+    return encoded, [Step(head.id, outcome) for outcome in outcomes]
 
 
 def simulate(
-    meter: Meter, instance_id: str, observations: Sequence[ObservationRequest], idempotency: IdempotencyRecord | None = None
+    meter: Meter,
+    instance_id: str,
+    observations: Sequence[ObservationRequest],
+    idempotency: IdempotencyRecord | None = None,
+    *,
+    intermediate: bool = False,
 ) -> list[Step]:
     """What `process` would return, computed on a copy: nothing is stored, no cycle is counted."""
     head = load_head(meter, instance_id, idempotency=idempotency)
-    results = process_all(head.state, [o.observation() for o in observations])
-    return [Step(head.id, state, drift) for state, drift in results]
+    return _steps(head, [o.row("") for o in observations], intermediate=intermediate)[1]
 
 
 def reset_instance(
@@ -173,10 +190,10 @@ def reset_instance(
     instance_id: str,
     mode: str,
     note: str,
-    render: Callable[[State], bytes],
+    render: Callable[[Head], bytes],
     idempotency: IdempotencyRecord | None,
 ) -> Committed:
-    """Reset an instance; the history stays and records the reset. The body is what `render` builds from the new state."""
+    """Reset an instance; the history stays and records the reset. The body is what `render` builds from the new head."""
     head = load_head(meter, instance_id, idempotency=idempotency)
     return reset_head(head, mode, Actor(meter.principal.key_id, note), render, idempotency)
 
@@ -185,54 +202,55 @@ def reset_head(
     head: Head,
     mode: str,
     actor: Actor,
-    render: Callable[[State], bytes],
+    render: Callable[[Head], bytes],
     idempotency: IdempotencyRecord | None = None,
 ) -> Committed:
     """Reset a loaded instance, for callers who have no meter. ApiError 404 when it was deleted meanwhile."""
-    return _replace_state(head, lambda current: reset(current.state, mode), mode, actor, render, idempotency)
+
+    def new_state(current: Head) -> str:
+        modes = engine(current.engine_version).RESET_MODES
+        if mode not in modes:
+            message = f"mode: engine {current.engine_version}, which this agent is pinned to, knows {', '.join(modes)}"
+            raise errors.invalid("mode", "unknown_value", message)
+        return engine(current.engine_version).reset(current.document(), mode)
+
+    return _replace_state(head, new_state, mode, actor, render, idempotency)
 
 
 def retest(
     meter: Meter,
     instance_id: str,
     profile: Profile,
-    strengths: Vector,
-    render: Callable[[State], bytes],
+    strengths: Sequence[float],
+    render: Callable[[Head], bytes],
     idempotency: IdempotencyRecord | None,
 ) -> Committed:
-    """Restart an instance with a test's profile and strengths. The body is what `render` builds from the new state."""
+    """Restart an instance with a test's profile and strengths. The body is what `render` builds from the new head."""
     head = load_head(meter, instance_id, idempotency=idempotency)
 
-    def new_state(current: Head) -> State:
-        old = current.state.profile
-        merged = replace(
-            profile,
-            governance=old.governance,
-            energy_policy=old.energy_policy,
-            drift_tolerance=old.drift_tolerance,
-            description=old.description,
-        )
-        return birth(merged, strengths)
+    def new_state(current: Head) -> str:
+        version = current.engine_version
+        old = engine(version).birth_inputs(current.document())["profile"]
+        return birth(replace(profile, **{name: old[name] for name in _KEPT_BY_A_TEST}), strengths, version=version).encoded
 
     return _replace_state(head, new_state, "retest", Actor(meter.principal.key_id), render, idempotency)
 
 
 def _replace_state(
     head: Head,
-    new_state: Callable[[Head], State],
+    new_state: Callable[[Head], str],
     kind: str,
     actor: Actor,
-    render: Callable[[State], bytes],
+    render: Callable[[Head], bytes],
     idempotency: IdempotencyRecord | None,
 ) -> Committed:
     stamp = iso(now())
 
     def compute(current: Head) -> Change[Committed]:
-        state = new_state(current)
-        encoded = encode(state)
+        encoded = new_state(current)
         record, digest = audit_trail.put_event(current.trail_position(), kind, encoded, stamp, actor, current.commit)
         after = replace(current, encoded=encoded, digest=digest, records=current.records + 1, updated_at=stamp)
-        return _with_response(Change(after, state, [record], state), render(state), idempotency)
+        return _with_response(Change(after, current_snapshot(after), [record], after), render(after), idempotency)
 
     committed = commits.commit(head, compute, idempotency)
     if committed is None:

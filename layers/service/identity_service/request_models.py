@@ -31,13 +31,11 @@ from identity_engine import (
     SEVERITIES,
     STRESS_TOLERANCES,
     VERSIONS,
-    Observation,
     Profile,
-    State,
-    birth,
     canonical,
 )
 from identity_service.clock import parse_iso
+from identity_service.engines import NEWEST, Born, birth, versions
 from identity_service.openapi import without_default
 
 CONTEXT_LIMIT = 8_192
@@ -126,11 +124,6 @@ class ObservationRequest(Request):
             raise _invalid("unknown_value", "an incident is of STRESS_RESPONSE, no other mode can be one")
         return severity
 
-    def observation(self) -> Observation:
-        """The engine's part of the observation."""
-        mode = MODE_CONSTANTS.index(self.mode_target)
-        return Observation(mode, self.signal_strength, self.confidence, self.severity == "incident")
-
     def row(self, arrived: str) -> dict[str, Any]:
         """The observation as a history row."""
         return {
@@ -193,8 +186,17 @@ class InitialConfig(Request):
         json_schema_extra=without_default,
     )
 
-    def state(self) -> State:
-        """The engine's state at birth. Contradiction when two fields exclude each other or the persona is unknown."""
+    engine_version: str = Field(
+        default="",
+        description="The engine that decides for the agent, until it is upgraded. Left out: the newest.",
+        json_schema_extra=without_default,
+    )
+
+    def born(self) -> Born:
+        """The agent at birth. Contradiction when two fields exclude each other, the persona or the engine is unknown."""
+        version = self.engine_version or NEWEST
+        if version not in versions():
+            raise Contradiction("initial_config.engine_version", "unknown_value", f"use one of {', '.join(versions())}")
         persona = None
         if "persona_id" in self.model_fields_set:
             persona = PERSONA_BY_ID.get(self.persona_id)
@@ -219,7 +221,7 @@ class InitialConfig(Request):
             raise Contradiction(
                 "initial_config.profile.suppressed_modes", "unknown_value", "a mode is core or suppressed, not both"
             )
-        return birth(profile, tuple(strengths), self.energy_level)
+        return birth(profile, strengths, self.energy_level, version)
 
 
 class Contradiction(ValueError):

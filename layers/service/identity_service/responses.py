@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from identity_engine import MODE_TITLES, Persona, mode_map, snapshot_view
+from identity_engine import MODE_TITLES, Persona, mode_map
+from identity_service.cycles import current_snapshot
 from identity_service.store.dynamodb import Item
 from identity_service.store.instances import Head
 
@@ -20,9 +21,9 @@ def instance_response(head: Head) -> dict[str, Any]:
 
 def instance_detail_response(head: Head) -> dict[str, Any]:
     """An instance with its current state."""
-    view = snapshot_view(head.state)
+    view = current_snapshot(head)
     current = {name: view[name] for name in ("energy_level", "stress_state", "stability_index")}
-    return instance_response(head) | {"cycle_count": head.seq} | current
+    return instance_response(head) | {"cycle_count": head.seq, "engine_version": head.engine_version} | current
 
 
 def instance_row_response(row: Item) -> dict[str, Any]:

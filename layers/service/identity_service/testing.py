@@ -6,10 +6,6 @@ from identity_engine import (
     PERSONA_BY_ID,
     QUESTIONS,
     VERSIONS,
-    State,
-    birth,
-    contract,
-    contract_view,
     edge,
     mode_map,
     options,
@@ -21,7 +17,8 @@ from identity_engine import (
 )
 from identity_service import errors
 from identity_service.clock import now
-from identity_service.cycles import Committed, retest, snapshot_response
+from identity_service.cycles import Committed, current_contract, current_snapshot, retest
+from identity_service.engines import birth
 from identity_service.errors import Problem
 from identity_service.http import encode_data
 from identity_service.limits import Meter
@@ -29,7 +26,7 @@ from identity_service.request_models import TestRequest
 from identity_service.store import instances
 from identity_service.store.audit_trail import Actor
 from identity_service.store.idempotency import IdempotencyRecord
-from identity_service.store.instances import LimitReached
+from identity_service.store.instances import Head, LimitReached
 
 
 def questions_response(version: str) -> dict[str, Any]:
@@ -52,15 +49,15 @@ def submit_test(meter: Meter, test: TestRequest, idempotency: IdempotencyRecord 
     mode_profile = score(test.version, answers)
     profile, strengths = profile_of(mode_profile), starting_strengths(mode_profile)
 
-    def render(instance_id: str, state: State) -> bytes:
-        return encode_data(_result(instance_id, mode_map(mode_profile), persona_matches(mode_profile)[:3], state))
+    def render(head: Head) -> bytes:
+        return encode_data(_result(head, mode_map(mode_profile), persona_matches(mode_profile)[:3]))
 
     if not test.create_instance:
-        return retest(meter, test.instance_id, profile, strengths, lambda state: render(test.instance_id, state), idempotency)
+        return retest(meter, test.instance_id, profile, strengths, render, idempotency)
     meter.count_while(idempotency.check if idempotency else lambda: None)
-    principal, state = meter.principal, birth(profile, strengths)
-    new = instances.new(principal.account_id, test.instance_name, "", state, now(), Actor(principal.key_id))
-    body = render(new.head.id, state)
+    principal, born = meter.principal, birth(profile, strengths)
+    new = instances.new(principal.account_id, test.instance_name, "", born, now(), Actor(principal.key_id))
+    body = render(new.head)
     try:
         instances.create(new, principal.instances, idempotency, body, 200)
     except LimitReached:
@@ -68,16 +65,16 @@ def submit_test(meter: Meter, test: TestRequest, idempotency: IdempotencyRecord 
     return Committed(body, new.head.digest)
 
 
-def _result(instance_id: str, mode_profile: dict[str, float], matches: list[tuple[str, float]], state: State) -> dict[str, Any]:
+def _result(head: Head, mode_profile: dict[str, float], matches: list[tuple[str, float]]) -> dict[str, Any]:
     return {
-        "instance_id": instance_id,
+        "instance_id": head.id,
         "test_completed": True,
         "mode_profile": mode_profile,
         "matched_personas": [
             {"id": name, "name": PERSONA_BY_ID[name].name, "match_score": edge(value)} for name, value in matches
         ],
-        "snapshot": snapshot_response(instance_id, state),
-        "contract": contract_view(contract(state)),
+        "snapshot": current_snapshot(head),
+        "contract": current_contract(head),
     }
 
 

@@ -117,9 +117,10 @@ class Instance(Model):
 
 
 class InstanceDetail(Instance):
-    """An instance with its current state."""
+    """An instance with its current state. `engine_version` is what decides for it; None from servers before 1.1.0."""
 
     cycle_count: int
+    engine_version: str | None = None
     energy_level: float
     stress_state: str
     stability_index: float
@@ -173,9 +174,10 @@ class Snapshot(Model):
 
 
 class SnapshotDetail(Snapshot):
-    """A snapshot with its instance's times and the agent's memory."""
+    """A snapshot with its instance's times and the agent's memory. `engine_version`: as in `InstanceDetail`."""
 
     cycle_count: int
+    engine_version: str | None = None
     created_at: str
     updated_at: str
     memory: dict[str, Any]

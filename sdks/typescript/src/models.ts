@@ -96,6 +96,8 @@ export interface Instance {
 
 export interface InstanceDetail extends Instance {
   cycleCount: number;
+  /** The engine that decides for the instance; only an upgrade changes it. Missing from servers before 1.1.0. */
+  engineVersion?: string;
   energyLevel: number;
   stressState: StressState;
   stabilityIndex: number;
@@ -136,6 +138,7 @@ export interface Snapshot {
 
 export interface SnapshotDetail extends Snapshot {
   cycleCount: number;
+  engineVersion?: string;
   createdAt: string;
   updatedAt: string;
   memory: { [name: string]: unknown };

@@ -9,6 +9,7 @@ from identity_service.response_models.words import (
     Cycle,
     CycleCount,
     Energy,
+    EngineVersion,
     InstanceId,
     Shape,
     Stability,
@@ -34,6 +35,7 @@ class InstanceStanding(InstanceModel):
     """An instance with its current state."""
 
     cycle_count: CycleCount
+    engine_version: EngineVersion
     energy_level: Energy
     stress_state: StressState
     stability_index: Stability

@@ -11,6 +11,7 @@ from identity_service.response_models.words import (
     Cycle,
     CycleCount,
     Energy,
+    EngineVersion,
     InstanceId,
     ModeConstant,
     PersonaId,
@@ -119,6 +120,7 @@ class SnapshotStanding(SnapshotModel):
     """A snapshot with its instance's times and memory."""
 
     cycle_count: CycleCount
+    engine_version: EngineVersion
     created_at: CreatedAt
     updated_at: UpdatedAt
     memory: MemoryModel = Field(description="What the agent remembers.")

@@ -53,6 +53,7 @@ CreatedAt = Annotated[Time, Field(description="When it was created, in UTC.")]
 UpdatedAt = Annotated[Time, Field(description="When it last changed, by a report, a reset, a test or an update, in UTC.")]
 InstanceId = Annotated[str, Field(pattern="^inst_[0-9a-f]{16}$", description="The id of the instance.")]
 PersonaId = Annotated[str, Field(description="The id of a persona, such as persona_guardian.")]
+EngineVersion = Annotated[str, Field(description="The engine that decides for the instance. Only an upgrade changes it.")]
 CycleCount = Annotated[int, Field(ge=0, description="Observations ever processed. A reset does not change it.")]
 Cycle = Annotated[int, Field(ge=0, description="The engine's own count of cycles; the resets initial and default set it to 0.")]
 

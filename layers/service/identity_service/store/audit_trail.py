@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Final
 
-from identity_engine import ENGINE_VERSION, canonical
+from identity_engine import canonical
 from identity_service.store import dynamodb
 from identity_service.store.dynamodb import Item
 from identity_service.store.packing import RECORD, STATE, pack, unpack
@@ -30,7 +30,7 @@ from identity_service.store.packing import RECORD, STATE, pack, unpack
 FORMAT: Final = 2
 _METADATA: Final = ("record", "kind", "at", "engine_version")
 #: What only records of format 2 have; `note` only those where a person gave one.
-_SINCE_2: Final = ("format", "actor", "note")
+_SINCE_2: Final = ("format", "actor", "note", "upgrade")
 #: Most observations of one request, and so of one item: a key range must reach this far beyond a page.
 LARGEST_BATCH: Final = 100
 #: Most bytes of observations in one item; DynamoDB allows 400 KB for the whole item.
@@ -63,10 +63,14 @@ class ObservationsRecord:
 
 @dataclass(frozen=True, slots=True)
 class TrailPosition:
-    """The position of the next record: its number, the previous digest, the number of observations before it."""
+    """The position of the next record: its number, the previous digest, the number of observations before it.
+
+    `engine_version`: of the engine that makes the record.
+    """
 
     pk: str
     instance_id: str
+    engine_version: str
     number: int = 1
     previous: str = ""
     seq: int = 0
@@ -83,7 +87,7 @@ def _record(position: TrailPosition, kind: str, at: str, actor: Actor, observati
         "record": position.number,
         "kind": kind,
         "at": at,
-        "engine_version": ENGINE_VERSION,
+        "engine_version": position.engine_version,
         "previous": position.previous,
         "format": FORMAT,
         "actor": actor.id,

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
-from identity_engine import State
 from identity_service.store import dynamodb, retry
 from identity_service.store.idempotency import IdempotencyRecord
 from identity_service.store.instances import Head, get, head_key, put_head
@@ -19,13 +18,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Change(Generic[T]):
-    """A change to commit: the new head, its state, the records to store with it, the caller's result.
+    """A change to commit: the new head, its snapshot, the records to store with it, the caller's result.
 
     The first record, if there is one, proves later whether the write took effect: its key and `commit` belong to this write.
     """
 
     head: Head
-    state: State
+    snapshot: dict[str, Any]
     records: list[dict[str, Any]]
     result: T
 
@@ -44,7 +43,7 @@ def commit(head: Head | None, compute: Callable[[Head], Change[T]], idempotency:
             return None
         change = compute(replace(head, commit=secrets.token_hex(8), version=head.version + 1))
         try:
-            dynamodb.write_all([put_head(change.head, change.state, after=head.version), *change.records])
+            dynamodb.write_all([put_head(change.head, change.snapshot, after=head.version), *change.records])
             return change.result
         except dynamodb.Conflict as conflict:
             if conflict.after_timeout:

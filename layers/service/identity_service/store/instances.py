@@ -16,8 +16,8 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from identity_engine import State, edge, encode, restore
 from identity_service.clock import iso
+from identity_service.engines import Born
 from identity_service.store import dynamodb, retry
 from identity_service.store.accounts import account_key
 from identity_service.store.audit_trail import Actor, TrailPosition, put_event
@@ -45,6 +45,8 @@ class Head:
     created_key: str
     encoded: str
     digest: str
+    #: The engine that decides for the instance; only an upgrade changes it.
+    engine_version: str
     version: int = 1
     seq: int = 0
     drifts: int = 0
@@ -57,10 +59,10 @@ class Head:
     #: Number of records in the audit trail.
     records: int = 1
 
-    @property
-    def state(self) -> State:
-        """The engine's state, decoded at each access."""
-        return restore(from_json(self.encoded))
+    def document(self) -> dict[str, Any]:
+        """The engine's state as a parsed document, anew at each call: an engine uses it up."""
+        document: dict[str, Any] = from_json(self.encoded)
+        return document
 
     def partition(self) -> str:
         """Partition key of everything that belongs to the instance."""
@@ -68,7 +70,7 @@ class Head:
 
     def trail_position(self) -> TrailPosition:
         """The position of the next audit record."""
-        return TrailPosition(self.partition(), self.id, self.records + 1, self.digest, self.seq)
+        return TrailPosition(self.partition(), self.id, self.engine_version, self.records + 1, self.digest, self.seq)
 
 
 def partition(account_id: str, instance_id: str) -> str:
@@ -81,7 +83,7 @@ def head_key(account_id: str, instance_id: str) -> dict[str, str]:
     return {"PK": partition(account_id, instance_id), "SK": "HEAD"}
 
 
-def _item(head: Head, state: State) -> Item:
+def _item(head: Head, snapshot: dict[str, Any]) -> Item:
     return head_key(head.account_id, head.id) | {
         "account": head.account_id,
         "by_created": f"{head.created_key}#{head.id}",
@@ -94,6 +96,7 @@ def _item(head: Head, state: State) -> Item:
         "created_key": head.created_key,
         "state": pack(head.encoded, STATE),
         "digest": head.digest,
+        "engine_version": head.engine_version,
         "version": head.version,
         "seq": head.seq,
         "drifts": head.drifts,
@@ -104,11 +107,12 @@ def _item(head: Head, state: State) -> Item:
         "month": head.month,
         "month_cycles": head.month_cycles,
         "records": head.records,
-        "energy_level": str(edge(state.energy)),
+        "energy_level": str(snapshot["energy_level"]),
     }
 
 
 def _head(item: Item) -> Head:
+    encoded = unpack(item["state"])
     return Head(
         item["account"],
         item["id"],
@@ -117,8 +121,10 @@ def _head(item: Item) -> Head:
         item["created_at"],
         item["updated_at"],
         item["created_key"],
-        unpack(item["state"]),
+        encoded,
         item["digest"],
+        # Heads of before the pin: the state names the engine that wrote it.
+        item["engine_version"] if "engine_version" in item else from_json(encoded)["engine_version"],
         item["version"],
         item["seq"],
         item["drifts"],
@@ -130,29 +136,41 @@ def _head(item: Item) -> Head:
     )
 
 
-def put_head(head: Head, state: State, after: int) -> dict[str, Any]:
+def put_head(head: Head, snapshot: dict[str, Any], after: int) -> dict[str, Any]:
     """The operation that stores `head`, conditional on the stored version being `after` (0: there is none yet)."""
     if not after:
-        return dynamodb.put(_item(head, state), "attribute_not_exists(PK)")
-    return dynamodb.put(_item(head, state), "version = :after", {":after": after})
+        return dynamodb.put(_item(head, snapshot), "attribute_not_exists(PK)")
+    return dynamodb.put(_item(head, snapshot), "version = :after", {":after": after})
 
 
 @dataclass(frozen=True, slots=True)
 class Birth:
-    """An instance that is not stored yet: its head, its state, and the operation that stores its first record."""
+    """An instance that is not stored yet: its head, its snapshot, and the operation that stores its first record."""
 
     head: Head
-    state: State
+    snapshot: dict[str, Any]
     record: dict[str, Any]
 
 
-def new(account_id: str, name: str, description: str, state: State, moment: float, actor: Actor) -> Birth:
+def new(account_id: str, name: str, description: str, born: Born, moment: float, actor: Actor) -> Birth:
     """A new instance, not stored yet."""
-    encoded, stamp = encode(state), iso(moment)
+    stamp = iso(moment)
     instance_id = f"inst_{secrets.token_hex(8)}"
-    record, digest = put_event(TrailPosition(partition(account_id, instance_id), instance_id), "created", encoded, stamp, actor)
-    head = Head(account_id, instance_id, name, description, stamp, stamp, f"{moment:017.6f}", encoded, digest)
-    return Birth(head, state, record)
+    position = TrailPosition(partition(account_id, instance_id), instance_id, born.engine_version)
+    record, digest = put_event(position, "created", born.encoded, stamp, actor)
+    head = Head(
+        account_id,
+        instance_id,
+        name,
+        description,
+        stamp,
+        stamp,
+        f"{moment:017.6f}",
+        born.encoded,
+        digest,
+        born.engine_version,
+    )
+    return Birth(head, born.snapshot, record)
 
 
 def create(
@@ -174,7 +192,7 @@ def create(
         {":one": 1} if limit is None else {":one": 1, ":limit": limit},
         condition="attribute_exists(PK)" if limit is None else "instance_count < :limit",
     )
-    operations = [put_head(head, birth.state, after=0), birth.record, increment]
+    operations = [put_head(head, birth.snapshot, after=0), birth.record, increment]
     if idempotency:
         operations.append(idempotency.put(status, body, digest=head.digest))
     uncertain = False

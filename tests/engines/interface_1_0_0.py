@@ -1,0 +1,125 @@
+"""The interface of `identity_engine.interface` over engine 1.0.0, which had none: it was never released.
+
+The tests freeze it, from the commit before engine 1.1.0, as their older version. It knows no incidents (they count as plain
+stress) and no rebaseline.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, Literal
+
+from identity_engine.codec import encode, restore, snapshot_id
+from identity_engine.config import ENGINE_VERSION
+from identity_engine.contract import assess_goal
+from identity_engine.contract import contract as contract_of
+from identity_engine.cycle import process_all
+from identity_engine.reset import RESETS
+from identity_engine.reset import reset as reset_state
+from identity_engine.state import State
+from identity_engine.state import birth as born
+from identity_engine.values import Observation, Profile
+from identity_engine.views import (
+    MODE_CONSTANTS,
+    contract_view,
+    drift_event_view,
+    drift_view,
+    explanation_view,
+    goal_view,
+    memory_view,
+    snapshot_view,
+)
+
+#: The version of this release.
+VERSION: Final = ENGINE_VERSION
+#: The older versions whose states `migrate` takes over.
+MIGRATES: Final[tuple[str, ...]] = ()
+#: The kinds of reset that `reset` knows.
+RESET_MODES: Final = RESETS
+
+Document = dict[str, Any]
+Which = Literal["none", "last", "every"]
+
+
+def birth(profile: Mapping[str, Any], strengths: Sequence[float], energy: float) -> str:
+    """The state of a new agent. `profile`: the fields of a profile, modes as their indexes. ValueError for negative stress."""
+    fields: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in profile.items()}
+    return encode(born(Profile(**fields), tuple(strengths), energy))
+
+
+def birth_inputs(state: Document) -> dict[str, Any]:
+    """What `birth` was given to make a state: for births and personality tests, under whichever version is asked."""
+    return {"profile": state["profile"], "strengths": state["birth_strengths"], "energy": state["birth_energy"]}
+
+
+def process(
+    state: Document, observations: Iterable[Mapping[str, Any]], *, snapshots: Which = "last", contracts: Which = "none"
+) -> tuple[str, list[dict[str, Any]]]:
+    """The state after the observations, and one step for each of them.
+
+    A step has cycle, drift, and event (a drift event or None); `snapshots` and `contracts` say which steps have a snapshot and
+    a contract too. At least one observation.
+    """
+    results = process_all(restore(state), [_observation(row) for row in observations])
+    last = len(results) - 1
+    final = encode(results[last][0])
+    steps = []
+    for number, (after, drift) in enumerate(results):
+        step: dict[str, Any] = {
+            "cycle": after.cycle,
+            "drift": drift_view(drift),
+            "event": drift_event_view(drift, after.cycle),
+        }
+        if _wanted(snapshots, number == last):
+            step["snapshot"] = _snapshot(after, final if number == last else encode(after))
+        if _wanted(contracts, number == last):
+            step["contract"] = contract_view(contract_of(after))
+        steps.append(step)
+    return final, steps
+
+
+def _wanted(which: Which, is_last: bool) -> bool:
+    return which == "every" or (which == "last" and is_last)
+
+
+def _observation(row: Mapping[str, Any]) -> Observation:
+    return Observation(MODE_CONSTANTS.index(row["mode_target"]), row["signal_strength"], row["confidence"])
+
+
+def _snapshot(state: State, text: str) -> dict[str, Any]:
+    return {"id": snapshot_id(text), **snapshot_view(state)}
+
+
+def reset(state: Document, mode: str) -> str:
+    """The state after a reset; ValueError for a mode that this version does not know."""
+    return encode(reset_state(restore(state), mode))
+
+
+def migrate(state: Document) -> str:
+    """There is no older version."""
+    raise ValueError(f"1.0.0 takes over no state of {state['engine_version']}")
+
+
+def snapshot(state: Document) -> dict[str, Any]:
+    """The snapshot view with its content-addressed id."""
+    restored = restore(state)
+    return _snapshot(restored, encode(restored))
+
+
+def memory(state: Document) -> dict[str, Any]:
+    """What the agent remembers."""
+    return memory_view(restore(state))
+
+
+def contract(state: Document) -> dict[str, Any]:
+    """What the agent may do now."""
+    return contract_view(contract_of(restore(state)))
+
+
+def explanation(state: Document) -> list[dict[str, Any]]:
+    """A reason for each of the fourteen actions."""
+    return explanation_view(restore(state))
+
+
+def goal(state: Document, complexity: str, modes: Sequence[str]) -> dict[str, Any]:
+    """Whether the agent should take on a goal that needs these modes (constants such as "ORDER")."""
+    indexes = [MODE_CONSTANTS.index(name) for name in modes]
+    return goal_view(assess_goal(restore(state), complexity, indexes))
