@@ -22,7 +22,7 @@ from local import template
 INSTANCE: Final = "inst_9f190826e20c49ea"
 _BORN: Final = 1_774_347_320  # ten seconds before 2026-03-24T10:15:30Z
 #: The ids that are given out, in order: the agent, one with a persona, one from a test.
-_IDS: Final = (INSTANCE, "inst_4c7d21e85a0f36b9", "inst_b2e60f9d17c84a53")
+_IDS: Final = (INSTANCE, "inst_4c7d21e85a0f36b9", "inst_e09a37d4c1b85f62", "inst_b2e60f9d17c84a53")
 _FILE: Final = template.ROOT / "local" / "examples.json"
 
 
@@ -87,10 +87,13 @@ _REQUESTS: Final = (
     Example("getSnapshot", "An agent"),
     Example("getContract", "The contract"),
     Example("getContract", "With explain=true", query="?explain=true"),
+    Example("getContract", "At an earlier cycle", query="?cycle=30"),
     Example("assessGoal", "A large goal", {"complexity": "high", "required_modes": ["EXPLORATION"]}),
     Example("getHistory", "The last two", query="?limit=2"),
     Example("listDriftEvents", "The last two", query="?limit=2"),
     Example("listAuditRecords", "The second record", query="?limit=1&offset=1"),
+    Example("upgradeInstance", "A preview", {"engine_version": "1.0.0", "preview": True}),
+    Example("forkInstance", "As it was born", {"at_cycle": 0, "name": "Aria, otherwise"}),
     Example("resetInstance", "The last calm state", {"mode": "last_stable"}),
     Example("resetInstance", "The new normal", {"mode": "rebaseline"}),
     Example("verifyAuditTrail", "A sound trail"),

@@ -5,6 +5,7 @@ is outdated.
 """
 
 import json
+import os
 from collections.abc import Iterator
 from importlib import import_module
 from inspect import getdoc
@@ -35,6 +36,8 @@ _BODIES: Final = (
     request_models.ObservationRequest,
     request_models.BatchRequest,
     request_models.ResetRequest,
+    request_models.UpgradeRequest,
+    request_models.ForkRequest,
     request_models.GoalRequest,
     request_models.TestRequest,
 )
@@ -181,5 +184,7 @@ def text() -> str:
 
 
 if __name__ == "__main__":
+    # The example of an upgrade needs a second engine, and none was released before this one: the tests have one.
+    os.environ["IDENTITY_OS_ENGINE_RELEASES"] = str(template.ROOT / "tests" / "engines")
     examples.write()
     (template.ROOT / "docs" / "openapi.json").write_text(text())

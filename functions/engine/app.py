@@ -34,6 +34,7 @@ from identity_service.http import (
 )
 from identity_service.openapi import operation
 from identity_service.query_models import ContractQuery, DriftPage, HistoryPage
+from identity_service.replays import contract_at
 from identity_service.request_models import BatchRequest, GoalRequest, ObservationRequest, ResetRequest
 from identity_service.store import audit_trail
 from identity_service.store.idempotency import IdempotencyRecord
@@ -133,8 +134,10 @@ async def snapshot(request: Request, instance_id: str) -> Response:
 
 @app.get(f"{PATH}/contract", **operation("getContract", "Get the execution contract", "Contract", also=(404,)))
 async def get_contract(request: Request, instance_id: str, query: Annotated[ContractQuery, Query()]) -> Response:
-    """What the agent may do now; with `explain=true` also why, with a reason for each of the fourteen actions."""
+    """What the agent may do now, or might at an earlier cycle; with `explain=true` a reason for each action."""
     head = load_head(meter(request), instance_id)
+    if query.cycle is not None:
+        return data_response(contract_at(head, query.cycle, explain=query.explain))
     view = current_contract(head)
     if query.explain:
         view |= {"explanation": engine(head.engine_version).explanation(head.document())}

@@ -1,4 +1,4 @@
-"""Instance management: create, list, get, update, delete."""
+"""Instance management: create, list, get, update, delete, upgrade, fork."""
 
 import identity_service.cold_start  # noqa: F401
 
@@ -13,6 +13,7 @@ from identity_service import errors
 from identity_service.app import create_app, lambda_handler
 from identity_service.clock import iso, now
 from identity_service.cycles import current_snapshot, load_head
+from identity_service.forks import fork_instance
 from identity_service.http import (
     audited_response,
     data_response,
@@ -24,12 +25,13 @@ from identity_service.http import (
 )
 from identity_service.openapi import operation
 from identity_service.query_models import InstancePage
-from identity_service.request_models import Contradiction, InstanceRequest, InstanceUpdateRequest
+from identity_service.request_models import Contradiction, ForkRequest, InstanceRequest, InstanceUpdateRequest, UpgradeRequest
 from identity_service.responses import instance_detail_response, instance_response, instance_row_response
 from identity_service.store import commits, instances
 from identity_service.store.audit_trail import Actor
 from identity_service.store.commits import Change
 from identity_service.store.instances import Head, LimitReached
+from identity_service.upgrades import upgrade_instance
 
 app = create_app("Instances")
 
@@ -117,6 +119,38 @@ async def delete(request: Request, instance_id: str) -> Response:
     if not instances.remove(request_meter.principal.account_id, instance_id):
         raise errors.not_found("instance")
     return data_response({"id": instance_id, "deleted": True})
+
+
+@app.post(
+    "/v1/instances/{instance_id}/upgrade",
+    **operation(
+        "upgradeInstance", "Upgrade the engine of an instance", "Upgraded", UpgradeRequest, also=(404, 409), idempotent=True
+    ),
+)
+async def upgrade(request: Request, instance_id: str) -> Response:
+    """Shows what another engine would have decided otherwise since birth; with `preview: false` lets it decide from now on."""
+    body = await read_body(request, UpgradeRequest)
+    idempotency = await idempotency_key(request, instance_id)
+    done = upgrade_instance(meter(request), instance_id, body, encode_data, idempotency)
+    return audited_response(done.body, done.digest)
+
+
+@app.post(
+    "/v1/instances/{instance_id}/fork",
+    **operation(
+        "forkInstance", "Fork an instance", "InstanceDetail", ForkRequest, status=201, also=(403, 404, 409), idempotent=True
+    ),
+)
+async def fork(request: Request, instance_id: str) -> Response:
+    """Makes an instance that is what this one was after a cycle, with its history. Costs the cycles that are replayed."""
+    body = await read_body(request, ForkRequest)
+    idempotency = await idempotency_key(request, instance_id)
+
+    def render(head: Head) -> bytes:
+        return encode_data(instance_detail_response(head))
+
+    done = fork_instance(meter(request), instance_id, body.at_cycle, body.name, render, idempotency)
+    return audited_response(done.body, done.digest, 201)
 
 
 handler = lambda_handler(app)

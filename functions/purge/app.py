@@ -7,14 +7,17 @@ delivers it again. So an instance of any size is deleted, and an interruption at
 from typing import Any, Final
 
 from identity_service.log import logger
-from identity_service.store.purge import Interrupted, purge
+from identity_service.store.purge import Interrupted, exists, purge
 
 #: Longest time of one batch in milliseconds, with all retries.
 _LONGEST_BATCH: Final = 75_000
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Purge the partition of every deleted head. The first record that is not finished is reported for redelivery."""
+    """Purge the partition of every deleted head, and of every fork whose mark expired before it was finished.
+
+    The first record that is not finished is reported for redelivery.
+    """
 
     def may_continue() -> bool:
         remaining: int = context.get_remaining_time_in_millis()
@@ -22,8 +25,10 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
 
     for record in event["Records"]:
         keys = record["dynamodb"]["Keys"]
-        if record["eventName"] != "REMOVE" or keys["SK"]["S"] != "HEAD":
+        if record["eventName"] != "REMOVE" or keys["SK"]["S"] not in ("HEAD", "FORK"):
             continue
+        if keys["SK"]["S"] == "FORK" and exists(keys["PK"]["S"]):
+            continue  # the fork was finished
         try:
             purge(keys["PK"]["S"], may_continue)
         except Interrupted as interrupted:

@@ -25,6 +25,8 @@ INSTANCE_ROUTES = [
     ("POST", "/simulate", {"mode_target": "ORDER", "signal_strength": 0.5}),
     ("POST", "/goals/assess", {"complexity": "low"}),
     ("POST", "/reset", {"mode": "initial"}),
+    ("POST", "/upgrade", {"engine_version": "1.0.0"}),
+    ("POST", "/fork", {"at_cycle": 0, "name": "B"}),
     ("GET", "/history", None),
     ("GET", "/drift", None),
     ("GET", "/audit", None),

@@ -19,7 +19,10 @@ OPERATIONS = {
     for path, operations in COMMITTED["paths"].items()
     for method, operation in operations.items()
 }
-VERBS = ("create", "list", "get", "update", "delete", "process", "simulate", "assess", "reset", "verify", "submit", "check")
+VERBS = (
+    *("create", "list", "get", "update", "delete", "process", "simulate", "assess"),
+    *("reset", "upgrade", "fork", "verify", "submit", "check"),
+)
 
 
 def success(operation):

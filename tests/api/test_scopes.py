@@ -22,6 +22,8 @@ BODIES = {
     "/v1/instances/{instance_id}/simulate": OBSERVATION,
     "/v1/instances/{instance_id}/goals/assess": {"complexity": "low"},
     "/v1/instances/{instance_id}/reset": {"mode": "initial", "note": "after the review"},
+    "/v1/instances/{instance_id}/upgrade": {"engine_version": "1.0.0", "preview": False},
+    "/v1/instances/{instance_id}/fork": {"at_cycle": 0, "name": "B"},
     "/v1/test/submit": None,
 }
 OPERATIONS = sorted(

@@ -151,6 +151,9 @@ def call_everything(caller):
     assert caller.post(f"{at}/process/batch", json={"observations": [observation] * 3}).status_code == 200
     assert caller.post(f"{at}/simulate", json=observation).status_code == 200
     assert caller.post(f"{at}/goals/assess", json={"complexity": "high"}).status_code == 200
+    assert caller.post(f"{at}/fork", json={"at_cycle": 0, "name": "Other"}).status_code == 201
+    assert caller.post(f"{at}/upgrade", json={"engine_version": "1.0.0", "preview": False}).status_code == 200
+    assert caller.post(f"{at}/upgrade", json={}).status_code == 200
     for path in (
         f"{at}/history",
         f"{at}/drift?level=D1",

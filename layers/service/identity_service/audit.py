@@ -19,9 +19,10 @@ from identity_service.store.instances import Head
 
 FORMAT: Final = "identity-os-audit/1"
 _FIELDS: Final = {"record", "kind", "at", "engine_version", "previous", "digest", "observations"}
-#: What records have since format 2; `note` where a person gave one, `upgrade` where another engine took over.
+#: What records have since format 2; `note` where a person gave one, `upgrade` where another engine took over,
+#: `forked_from` in the first record of a fork.
 _SINCE_2: Final = {"format", "actor"}
-_OPTIONAL: Final = {"note", "upgrade"}
+_OPTIONAL: Final = {"note", "upgrade", "forked_from"}
 
 
 class NotAnExport(ValueError):
@@ -116,7 +117,9 @@ class _Replay:
             raise ValueError("unexpected fields")
         if record["record"] != expected:
             raise Mismatch(expected, "out_of_place", f"expected record {expected}, found record {record['record']}")
-        if record["previous"] != self.digest:
+        # A fork's trail goes on from the record of the original that it was made at.
+        follows = record["forked_from"]["digest"] if expected == 1 and "forked_from" in record else self.digest
+        if record["previous"] != follows:
             raise Mismatch(expected, "chain", f"record {expected} does not follow the previous record")
         expected_digest = audit_trail.chain_digest(
             self.instance_id, record, canonical(record["observations"]), canonical(record[led_to])
@@ -219,6 +222,36 @@ def verify_export(lines: Iterable[str], anchors: Sequence[Anchor] = ()) -> tuple
         mismatch = Mismatch(header.records, "anchor", text)
         verification = replace(verification, verified=False, mismatch=mismatch)
     return header, verification
+
+
+def verify_fork(fork: Iterable[str], original: Iterable[str]) -> str | None:
+    """Why an export is not the fork of the agent of another export, that it says to be; None when it is.
+
+    Both are verified by themselves first (`verify_export`); this compares what a digest alone cannot: that the fork follows a
+    record of the original, and that its reports up to there are the original's. NotAnExport when a first line is no header.
+    """
+    ours, theirs = iter(fork), iter(original)
+    ours_of, theirs_of = _parse_header(next(ours, "")), _parse_header(next(theirs, ""))
+    records = map(_parse_line, ours)
+    first = next(records, None) or {}
+    origin = first.get("forked_from")
+    if origin is None:
+        return f"{ours_of.instance_id} is no fork"
+    if origin["instance_id"] != theirs_of.instance_id:
+        return f"{ours_of.instance_id} is a fork of {origin['instance_id']}, not of {theirs_of.instance_id}"
+    reported = (row for record in records for row in record["observations"])
+    seen = 0
+    for record in map(_parse_line, theirs):
+        for row in record["observations"]:
+            if seen == origin["seq"]:
+                break
+            seen += 1
+            if next(reported, None) != row:
+                return f"observation {seen} of the fork is another than the original's"
+        if record["record"] == origin["record"]:
+            same = record["digest"] == origin["digest"] and seen == origin["seq"]
+            return None if same else f"record {origin['record']} of the original is not the one that the fork follows"
+    return f"the original has no record {origin['record']}, which the fork follows"
 
 
 def _parse_header(line: str) -> ExportHeader:

@@ -45,10 +45,10 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """The response body of a committed change, and the digest of the audit record that it left."""
+    """The response body of a committed change, and the digest of the audit record that it left, if it left one."""
 
     body: bytes
-    digest: str
+    digest: str | None
 
 
 def snapshot_response(instance_id: str, snapshot: dict[str, Any]) -> dict[str, Any]:
@@ -94,7 +94,7 @@ def process(
 
     def compute(current: Head) -> Change[Committed]:
         change = _process_observations(current, observations, moment, meter.windows.month, actor, intermediate=intermediate)
-        return _with_response(change, render(change.result), idempotency)
+        return with_response(change, render(change.result), idempotency)
 
     try:
         committed = commits.commit(head, compute, idempotency)
@@ -113,7 +113,7 @@ def process(
     return committed
 
 
-def _with_response(change: Change[Any], body: bytes, idempotency: IdempotencyRecord | None) -> Change[Committed]:
+def with_response(change: Change[Any], body: bytes, idempotency: IdempotencyRecord | None) -> Change[Committed]:
     """The change with the response as its result and the idempotency record, if any, among its records."""
     head = change.head
     stored = [idempotency.put(200, body, head.commit, head.digest)] if idempotency else []
@@ -135,7 +135,7 @@ def _process_observations(
     snapshot = snapshot_response(head.id, steps[-1].outcome["snapshot"])
 
     rows = [row | {"cycle": step.outcome["cycle"]} for row, step in zip(rows, steps, strict=True)]
-    record = audit_trail.ObservationsRecord(rows, snapshot, stamp, actor, head.commit)
+    record = audit_trail.ObservationsRecord(rows, snapshot, encoded, stamp, actor, head.commit)
     records, digest = audit_trail.put_observations(head.trail_position(), record)
 
     events = []
@@ -250,7 +250,7 @@ def _replace_state(
         encoded = new_state(current)
         record, digest = audit_trail.put_event(current.trail_position(), kind, encoded, stamp, actor, current.commit)
         after = replace(current, encoded=encoded, digest=digest, records=current.records + 1, updated_at=stamp)
-        return _with_response(Change(after, current_snapshot(after), [record], after), render(after), idempotency)
+        return with_response(Change(after, current_snapshot(after), [record], after), render(after), idempotency)
 
     committed = commits.commit(head, compute, idempotency)
     if committed is None:

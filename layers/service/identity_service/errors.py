@@ -131,12 +131,12 @@ def internal_error() -> ApiError:
     return ApiError(500, "internal_error", "internal error; no partial change was stored")
 
 
-def service_unavailable(retry_after: int = 1) -> ApiError:
-    """503 when the database does not respond."""
+def service_unavailable(message: str = "the database does not respond; try again", retry_after: int = 1) -> ApiError:
+    """503 when the database does not respond, or when this deployment lacks the engine that decides for the instance."""
     return ApiError(
         503,
         "service_unavailable",
-        "the database does not respond; try again",
+        message,
         {},
         {"retry_after": retry_after},
         {"Retry-After": str(retry_after)},

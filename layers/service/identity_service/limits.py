@@ -69,6 +69,16 @@ class Meter:
         counting.result()
         return result
 
+    def reserve(self, cycles: int) -> None:
+        """Reserve cycles of a counted request, once it is known how many; ApiError 429 when the month has not enough."""
+        principal, windows = self.principal, self.windows
+        try:
+            self.counts = usage.reserve(principal.account_id, windows, cycles, principal.per_month)
+        except usage.OverLimit as over:
+            self.counts = over.counts
+            raise errors.quota_exceeded(principal.per_month, max(windows.month_ends - int(now()), 1)) from None
+        self._reserved = cycles
+
     def commit(self) -> None:
         """Mark the reserved cycles as used, after the change is committed."""
         self._reserved = 0

@@ -121,7 +121,7 @@ def upgraded(state: str, version: str, to: str, past: Iterable[Mapping[str, Any]
 def upgrade_entry(before: str, version: str, after: str, to: str, how: str) -> dict[str, Any]:
     """What an upgrade's record says of it: both versions, how the state was taken over, both snapshots."""
     snapshots = {"before": engine(version).snapshot(json.loads(before)), "after": engine(to).snapshot(json.loads(after))}
-    return {"from": version, "to": to, "how": how, **snapshots}
+    return {"from_version": version, "to_version": to, "how": how, **snapshots}
 
 
 #: What is compared: a fact of each cycle, by name.

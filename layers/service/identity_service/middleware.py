@@ -14,6 +14,7 @@ from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from identity_service import errors, scopes
+from identity_service.engines import UnknownEngine
 from identity_service.errors import ApiError
 from identity_service.http import SCOPE, audited_response, json_response, meter
 from identity_service.limits import Meter
@@ -137,6 +138,10 @@ def _api_error(request: Request, error: Exception) -> ApiError:
         case StoreUnavailable():
             logger().error("store unavailable", reason=str(error), request_id=request.scope[SCOPE]["request_id"])
             return errors.service_unavailable()
+        case UnknownEngine():
+            # A deployment half way: an older function meets an agent of a newer engine.
+            logger().error("unknown engine", version=error.version, request_id=request.scope[SCOPE]["request_id"])
+            return errors.service_unavailable(f"{error}; try again", 5)
     logger().exception("unexpected error", request_id=request.scope[SCOPE]["request_id"])
     return errors.internal_error()
 

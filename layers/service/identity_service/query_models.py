@@ -50,6 +50,13 @@ class ContractQuery(Query):
     """Query parameters of the contract."""
 
     explain: bool = Field(default=False, description="Whether to add a reason for each of the fourteen actions.")
+    cycle: Annotated[int | None, WithJsonSchema({"type": "integer", "minimum": 0})] = Field(
+        default=None,
+        ge=0,
+        le=10**12,
+        description="The contract as it was handed out at this cycle (of the engine's own count), with the record that "
+        "proves it. Left out: the contract now.",
+    )
 
 
 class QuestionsQuery(Query):

@@ -259,6 +259,34 @@ class ResetRequest(Request):
     note: str = Field(default="", max_length=NOTE_LIMIT, description="Why, in a person's words. The audit trail keeps it.")
 
 
+class UpgradeRequest(Request):
+    """Which engine should decide from now on, and whether only to show what would differ."""
+
+    engine_version: str = Field(default=NEWEST, description="The engine that takes over. Left out: the newest.")
+    preview: bool = Field(default=True, description="Whether only to compare: nothing is changed. false makes the upgrade.")
+    force: bool = Field(default=False, description="Whether to upgrade a paused or escalated agent; needs a note.")
+    note: str = Field(
+        default="",
+        max_length=NOTE_LIMIT,
+        validate_default=True,
+        description="Why, in a person's words. The audit trail keeps it.",
+    )
+
+    @field_validator("note")
+    @classmethod
+    def _forced_with_a_reason(cls, note: str, info: ValidationInfo) -> str:
+        if info.data.get("force") and not note.strip():
+            raise _invalid("missing", "say why with force: the audit trail keeps it")
+        return note
+
+
+class ForkRequest(Request):
+    """A new instance with an agent's history up to a cycle."""
+
+    at_cycle: int = Field(ge=0, description="The last cycle that the fork has, of the engine's own count.")
+    name: Name = Field(description="The name of the new instance.")
+
+
 class GoalRequest(Request):
     """A goal to assess: its complexity, and the modes that it requires."""
 

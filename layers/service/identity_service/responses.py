@@ -23,7 +23,8 @@ def instance_detail_response(head: Head) -> dict[str, Any]:
     """An instance with its current state."""
     view = current_snapshot(head)
     current = {name: view[name] for name in ("energy_level", "stress_state", "stability_index")}
-    return instance_response(head) | {"cycle_count": head.seq, "engine_version": head.engine_version} | current
+    origin = {"forked_from": head.forked_from} if head.forked_from else {}
+    return instance_response(head) | {"cycle_count": head.seq, "engine_version": head.engine_version} | current | origin
 
 
 def instance_row_response(row: Item) -> dict[str, Any]:

@@ -43,7 +43,7 @@ def allows(scope: str, needs: str) -> bool:
 
 def creates(method: str, resource: str) -> bool:
     """Whether the operation makes a new instance, which a key that is bound to instances may not."""
-    return method == "POST" and resource == _INSTANCES
+    return method == "POST" and resource in (_INSTANCES, f"{_INSTANCE}/fork")
 
 
 def instance_in(path: str, resource: str) -> str | None:

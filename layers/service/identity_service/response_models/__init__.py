@@ -18,6 +18,7 @@ from identity_service.response_models.errors import ErrorResponse
 from identity_service.response_models.instances import DeletedModel, InstanceModel, InstanceRow, InstanceStanding, ResetModel
 from identity_service.response_models.personality import PersonaFull, PersonaModel, QuestionsModel, TestDoneModel
 from identity_service.response_models.snapshot import SnapshotStanding
+from identity_service.response_models.upgrades import UpgradeDone, UpgradePreview
 from identity_service.response_models.words import Shape
 
 T = TypeVar("T")
@@ -66,6 +67,7 @@ RESPONSES: dict[str, Any] = {
     "GoalAssessed": Data[GoalModel],
     "Contract": Data[ContractExplained],
     "ResetDone": Data[ResetModel],
+    "Upgraded": Data[UpgradePreview | UpgradeDone],
     "HistoryRows": Rows[HistoryRow],
     "DriftRows": Rows[DriftRow],
     "AuditRows": Rows[AuditRow],

@@ -14,6 +14,7 @@ from identity_service.response_models.words import (
     Stability,
     StressState,
     SystemState,
+    Time,
     Unit,
     may_be_absent,
 )
@@ -102,10 +103,21 @@ class ContractModel(Shape):
     narrative_prompt: str = Field(description="The contract as orders to a language model.")
 
 
+class ProofModel(Shape):
+    """The audit record that an earlier contract follows from."""
+
+    record: int = Field(ge=1, description="The number of the record.")
+    at: Time = Field(description="When, in UTC.")
+    engine_version: str = Field(description="The engine that decided.")
+    digest: str = Field(description="The digest of the record.")
+
+
 class ContractExplained(ContractModel):
-    """A contract, with an explanation when the request asked for one."""
+    """A contract, with an explanation when the request asked for one, and a proof when it asked for an earlier cycle."""
 
     explanation: list[Reason] = may_be_absent("A reason for each of the fourteen actions, with `explain=true`.")
+    cycle: int = may_be_absent("The cycle that was asked for, with `cycle`.")
+    proof: ProofModel = may_be_absent("The record that the contract follows from, with `cycle`.")
 
 
 class GoalModel(Shape):

@@ -5,7 +5,9 @@ from typing import Any, Literal
 from pydantic import Field
 
 from identity_service.response_models.contract import ContractModel
+from identity_service.response_models.instances import OriginModel
 from identity_service.response_models.snapshot import SnapshotModel
+from identity_service.response_models.upgrades import UpgradeEntry
 from identity_service.response_models.words import (
     ByMode,
     Cycle,
@@ -89,8 +91,8 @@ class AuditRow(Shape):
     """The audit record of one request. digest = SHA-256 over the lines previous, metadata, observations, snapshot or state."""
 
     record: int = Field(ge=1, description="The number of the record, from 1, without gaps.")
-    kind: Literal["created", "observations", "initial", "last_stable", "default", "rebaseline", "retest"] = Field(
-        description="What was done: creation, reports, a reset of this mode, or a test taken again."
+    kind: Literal["created", "observations", "initial", "last_stable", "default", "rebaseline", "retest", "upgrade"] = Field(
+        description="What was done: creation, reports, a reset of this mode, a test taken again, or another engine."
     )
     at: Time = Field(description="When, in UTC.")
     engine_version: str = Field(description="The version of the engine that wrote it.")
@@ -99,6 +101,8 @@ class AuditRow(Shape):
     format: Literal[2] = may_be_absent("2: the digest covers actor and note. Older records have none of the three.")
     actor: str = may_be_absent("Who caused it: the id of a key or of a user of the console, or command-line.")
     note: str = may_be_absent("Why, in a person's words, where a person gave a reason.")
+    upgrade: UpgradeEntry = may_be_absent("What took over, where kind is upgrade.")
+    forked_from: OriginModel = may_be_absent("In the first record of a fork: what it continues from.")
     observations: list[AuditObservation] = Field(description="The observations in order; empty unless kind is observations.")
     snapshot: SnapshotModel = may_be_absent("The snapshot after the observations.")
     state: dict[str, Any] = may_be_absent("The engine's state, where the record has no observations.")

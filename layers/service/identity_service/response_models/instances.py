@@ -15,6 +15,7 @@ from identity_service.response_models.words import (
     Stability,
     StressState,
     UpdatedAt,
+    may_be_absent,
 )
 
 Name = Annotated[str, Field(description="The name, as it was given.")]
@@ -31,6 +32,16 @@ class InstanceModel(Shape):
     updated_at: UpdatedAt
 
 
+class OriginModel(Shape):
+    """What a fork continues from."""
+
+    instance_id: InstanceId
+    cycle: Cycle
+    seq: int = Field(ge=0, description="Observations that it took over.")
+    record: int = Field(ge=1, description="The record of the original that it continues from.")
+    digest: str = Field(description="The digest of that record.")
+
+
 class InstanceStanding(InstanceModel):
     """An instance with its current state."""
 
@@ -39,6 +50,7 @@ class InstanceStanding(InstanceModel):
     energy_level: Energy
     stress_state: StressState
     stability_index: Stability
+    forked_from: OriginModel = may_be_absent("What it continues from, if it is a fork.")
 
 
 class InstanceRow(Shape):

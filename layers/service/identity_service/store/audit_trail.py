@@ -1,7 +1,8 @@
 """The audit trail of an instance: records chained by digests, history pages, drift events.
 
-    OBS#<last seq>            the observations of one request, the snapshot after them (both packed), the digest chain
-    EVENT#<seq>#<record>      a state set without observations (created, reset, retested), in the same digest chain
+    OBS#<last seq>            the observations of one request, the snapshot after them (both packed), the digest chain;
+                              every 64 observations also the state (a checkpoint, outside of the digest)
+    EVENT#<seq>#<record>      a state set without observations (created, reset, retested, upgraded), in the same digest chain
     DRIFT#<last n>            the drift events of one request
 
     digest = SHA-256(previous digest, the record's metadata, canonical observations, resulting snapshot or state)
@@ -16,9 +17,10 @@ over several items only when its contexts do not fit into one. Records are numbe
 
 import heapq
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import chain
 from typing import Any, Final
 
 from identity_engine import canonical
@@ -30,9 +32,12 @@ from identity_service.store.packing import RECORD, STATE, pack, unpack
 FORMAT: Final = 2
 _METADATA: Final = ("record", "kind", "at", "engine_version")
 #: What only records of format 2 have; `note` only those where a person gave one.
-_SINCE_2: Final = ("format", "actor", "note", "upgrade")
+_OBJECTS: Final = ("upgrade", "forked_from")
+_SINCE_2: Final = ("format", "actor", "note", "upgrade", "forked_from")
 #: Most observations of one request, and so of one item: a key range must reach this far beyond a page.
 LARGEST_BATCH: Final = 100
+#: A state is kept beside the record about every so many observations, so that any cycle's contract can be replayed from near.
+CHECKPOINT: Final = 64
 #: Most bytes of observations in one item; DynamoDB allows 400 KB for the whole item.
 _CHUNK: Final = 300_000
 #: Most bytes of rows in one page; a Lambda response is limited to 6 MB.
@@ -51,11 +56,12 @@ class Actor:
 class ObservationsRecord:
     """One processed request: the observations as received, each with its cycle, and the snapshot after the last one.
 
-    `commit` is the id of the commit that stores it.
+    `encoded` is the state after the last one, `commit` the id of the commit that stores it.
     """
 
     observations: Sequence[dict[str, Any]]
     snapshot: dict[str, Any]
+    encoded: str
     at: str
     actor: Actor
     commit: str = ""
@@ -82,7 +88,9 @@ def chain_digest(instance_id: str, record: Item, observations: str, result: str)
     return sha256("\n".join((record["previous"], canonical(metadata), observations, result)).encode()).hexdigest()
 
 
-def _record(position: TrailPosition, kind: str, at: str, actor: Actor, observations: str, result: str) -> Item:
+def _record(
+    position: TrailPosition, kind: str, at: str, actor: Actor, observations: str, result: str, more: Item | None = None
+) -> Item:
     record = {
         "record": position.number,
         "kind": kind,
@@ -94,6 +102,7 @@ def _record(position: TrailPosition, kind: str, at: str, actor: Actor, observati
     }
     if actor.note:
         record["note"] = actor.note
+    record |= more or {}
     return record | {"digest": chain_digest(position.instance_id, record, observations, result)}
 
 
@@ -121,21 +130,31 @@ def put_observations(position: TrailPosition, new: ObservationsRecord) -> tuple[
         }
         if is_last:
             item |= record | {"snapshot": pack(snapshot, RECORD)}
+            if (seq + number) // CHECKPOINT > seq // CHECKPOINT:
+                item["checkpoint"] = pack(new.encoded, STATE)
         operations.append(dynamodb.put(item, "attribute_not_exists(PK)"))
         chunk, size = [], 0
     return operations, record["digest"]
 
 
 def put_event(
-    position: TrailPosition, kind: str, encoded: str, at: str, actor: Actor, commit: str = ""
+    position: TrailPosition,
+    kind: str,
+    encoded: str,
+    at: str,
+    actor: Actor,
+    commit: str = "",
+    more: dict[str, dict[str, Any]] | None = None,
 ) -> tuple[dict[str, Any], str]:
     """The operation that stores a state set without observations, and the record's digest.
 
-    `kind`: created, retest, or the reset's mode.
+    `kind`: created, retest, upgrade, or the reset's mode. `more`: what the record of an upgrade or of a fork's
+    birth says besides, under the digest.
     """
-    record = _record(position, kind, at, actor, "[]", encoded)
+    record = _record(position, kind, at, actor, "[]", encoded, more)
     key = {"PK": position.pk, "SK": f"EVENT#{position.seq:012d}#{position.number:012d}"}
     item = key | record | {"state": pack(encoded, STATE), "commit": commit}
+    item |= {name: canonical(value) for name, value in (more or {}).items()}
     return dynamodb.put(item, "attribute_not_exists(PK)"), record["digest"]
 
 
@@ -204,16 +223,62 @@ def records(position: TrailPosition, start: int = 1) -> Iterator[tuple[Item, int
     yield from heapq.merge(_join_items(observations), _join_items(events), key=lambda sized: sized[0]["record"])
 
 
-def _query(pk: str, first: str, last: str, *, backwards: bool = False) -> Iterator[Item]:
+@dataclass(frozen=True, slots=True)
+class Approach:
+    """The way to an observation: the state after observation `seq`, and the records from there up to the observation's own."""
+
+    encoded: str
+    engine_version: str
+    seq: int
+    records: list[Item]
+
+
+def approach(pk: str, seq: int, event: Callable[[], Item | None]) -> Approach | None:
+    """The way to observation `seq`, from the last state that was kept or set before it.
+
+    `event` gives `last_event`, which may be read meanwhile. None when there is no way: the trail is damaged.
+    """
+    # A checkpoint is at most 64 observations and a batch back; the key of the observation's own batch may be a batch ahead.
+    items = _query(pk, f"OBS#{1:012d}", f"OBS#{seq + LARGEST_BATCH - 1:012d}", newest=CHECKPOINT + 2 * LARGEST_BATCH)
+    newest = [item for item in (next(items, None),) if item]
+    found = event()
+    if found is None:
+        return None
+    way = Approach(unpack(found["state"]), found["engine_version"], int(found["SK"].split("#")[1]), [])
+    later: list[Item] = []
+    for item in chain(newest, items):
+        at = int(item["SK"].rpartition("#")[2])
+        if at <= way.seq:
+            break
+        if "checkpoint" in item and at < seq:
+            way = Approach(unpack(item["checkpoint"]), item["engine_version"], at, [])
+            break
+        later.append(item)
+    after = way.seq
+    for record, _ in _join_items(reversed(later)):
+        way.records.append(record)
+        after += len(record["observations"])
+        if after >= seq:
+            return way
+    return None
+
+
+def last_event(pk: str, seq: int) -> Item | None:
+    """The last state that was set before observation `seq` without observations: birth, reset, test, upgrade."""
+    return next(iter(_query(pk, "EVENT#", f"EVENT#{seq - 1:012d}#~", newest=1)), None)
+
+
+def _query(pk: str, first: str, last: str, *, newest: int = 0) -> Iterator[Item]:
+    """Items of a range, oldest first; with `newest` newest first, in pages of so many."""
     if first > last:
         return iter(())  # DynamoDB rejects an empty range
     values = {":pk": pk, ":first": first, ":last": last}
     condition = "PK = :pk AND SK BETWEEN :first AND :last"
-    options = {"Limit": 1} if backwards else {}
-    return dynamodb.query(condition, values, ConsistentRead=True, ScanIndexForward=not backwards, **options)
+    options = {"Limit": newest} if newest else {}
+    return dynamodb.query(condition, values, ConsistentRead=True, ScanIndexForward=not newest, **options)
 
 
-def _join_items(items: Iterator[Item]) -> Iterator[tuple[Item, int]]:
+def _join_items(items: Iterable[Item]) -> Iterator[tuple[Item, int]]:
     """Records, joined from the items that they were split into."""
     observations: list[Any] = []
     size = 0
@@ -224,7 +289,7 @@ def _join_items(items: Iterator[Item]) -> Iterator[tuple[Item, int]]:
         if "record" not in item:
             continue
         names = (*_METADATA, "previous", "digest", *(name for name in _SINCE_2 if name in item))
-        record = {name: item[name] for name in names}
+        record = {name: json.loads(item[name]) if name in _OBJECTS else item[name] for name in names}
         led_to = "state" if "state" in item else "snapshot"
         result = unpack(item[led_to])
         yield record | {"observations": observations, led_to: json.loads(result)}, size + len(result)
@@ -241,7 +306,7 @@ def _last_before(position: TrailPosition, number: int) -> int:
     low, high, best = 0, position.seq, 0
     middle = min(max(number - 2, 1), high)
     while low < high:
-        items = _query(position.pk, f"OBS#{low + 1:012d}", f"OBS#{middle:012d}", backwards=True)
+        items = _query(position.pk, f"OBS#{low + 1:012d}", f"OBS#{middle:012d}", newest=1)
         record = next((item for item in items if "record" in item), None)
         if record is None:
             low = middle

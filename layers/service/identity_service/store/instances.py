@@ -8,6 +8,7 @@ by_name hold only keys: a cycle does not write to them, and a page reads its hea
 instance disappears at once.
 """
 
+import json
 import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from typing import Any
 
 from pydantic_core import from_json
 
+from identity_engine import canonical
 from identity_service.clock import iso
 from identity_service.engines import Born
 from identity_service.store import dynamodb, retry
@@ -58,6 +60,8 @@ class Head:
     month_cycles: int = 0
     #: Number of records in the audit trail.
     records: int = 1
+    #: For a fork: the instance, cycle, seq, record and digest that it continues from.
+    forked_from: dict[str, Any] | None = None
 
     def document(self) -> dict[str, Any]:
         """The engine's state as a parsed document, anew at each call: an engine uses it up."""
@@ -84,31 +88,35 @@ def head_key(account_id: str, instance_id: str) -> dict[str, str]:
 
 
 def _item(head: Head, snapshot: dict[str, Any]) -> Item:
-    return head_key(head.account_id, head.id) | {
-        "account": head.account_id,
-        "by_created": f"{head.created_key}#{head.id}",
-        "by_name": f"{head.name}#{head.id}",
-        "id": head.id,
-        "name": head.name,
-        "description": head.description,
-        "created_at": head.created_at,
-        "updated_at": head.updated_at,
-        "created_key": head.created_key,
-        "state": pack(head.encoded, STATE),
-        "digest": head.digest,
-        "engine_version": head.engine_version,
-        "version": head.version,
-        "seq": head.seq,
-        "drifts": head.drifts,
-        "d1": head.drift_levels[0],
-        "d2": head.drift_levels[1],
-        "d3": head.drift_levels[2],
-        "commit": head.commit,
-        "month": head.month,
-        "month_cycles": head.month_cycles,
-        "records": head.records,
-        "energy_level": str(snapshot["energy_level"]),
-    }
+    return (
+        head_key(head.account_id, head.id)
+        | {
+            "account": head.account_id,
+            "by_created": f"{head.created_key}#{head.id}",
+            "by_name": f"{head.name}#{head.id}",
+            "id": head.id,
+            "name": head.name,
+            "description": head.description,
+            "created_at": head.created_at,
+            "updated_at": head.updated_at,
+            "created_key": head.created_key,
+            "state": pack(head.encoded, STATE),
+            "digest": head.digest,
+            "engine_version": head.engine_version,
+            "version": head.version,
+            "seq": head.seq,
+            "drifts": head.drifts,
+            "d1": head.drift_levels[0],
+            "d2": head.drift_levels[1],
+            "d3": head.drift_levels[2],
+            "commit": head.commit,
+            "month": head.month,
+            "month_cycles": head.month_cycles,
+            "records": head.records,
+            "energy_level": str(snapshot["energy_level"]),
+        }
+        | ({"forked_from": canonical(head.forked_from)} if head.forked_from else {})
+    )
 
 
 def _head(item: Item) -> Head:
@@ -133,6 +141,7 @@ def _head(item: Item) -> Head:
         item["month"],
         item["month_cycles"],
         item["records"],
+        json.loads(item["forked_from"]) if "forked_from" in item else None,
     )
 
 
@@ -145,17 +154,25 @@ def put_head(head: Head, snapshot: dict[str, Any], after: int) -> dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Birth:
-    """An instance that is not stored yet: its head, its snapshot, and the operation that stores its first record."""
+    """An instance that is not stored yet: its head, its snapshot, and the operation that stores its first record.
+
+    For a fork, whose records are stored already: the operation that removes the mark of an unfinished one.
+    """
 
     head: Head
     snapshot: dict[str, Any]
     record: dict[str, Any]
 
 
+def new_id() -> str:
+    """An id that no instance has."""
+    return f"inst_{secrets.token_hex(8)}"
+
+
 def new(account_id: str, name: str, description: str, born: Born, moment: float, actor: Actor) -> Birth:
     """A new instance, not stored yet."""
     stamp = iso(moment)
-    instance_id = f"inst_{secrets.token_hex(8)}"
+    instance_id = new_id()
     position = TrailPosition(partition(account_id, instance_id), instance_id, born.engine_version)
     record, digest = put_event(position, "created", born.encoded, stamp, actor)
     head = Head(

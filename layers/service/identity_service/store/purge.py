@@ -32,11 +32,16 @@ def purge(partition_key: str, may_continue: Callable[[], bool] = lambda: True) -
     return removed
 
 
+def exists(partition_key: str) -> bool:
+    """Whether the partition has an instance."""
+    return dynamodb.get({"PK": partition_key, "SK": "HEAD"}, ("PK",)) is not None
+
+
 def orphans() -> Iterator[str]:
     """Partition keys of deleted instances that still have items. Scans the whole table."""
     last = ""
     for item in dynamodb.scan(("PK",)):
         key = item["PK"]
-        if key != last and "#INST#" in key and dynamodb.get({"PK": key, "SK": "HEAD"}, ("PK",)) is None:
+        if key != last and "#INST#" in key and not exists(key):
             yield key
         last = key

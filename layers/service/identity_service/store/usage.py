@@ -72,6 +72,20 @@ def count(account_id: str, windows: Windows, cycles: int, per_minute: int, per_m
     return _counts(item, windows)
 
 
+def reserve(account_id: str, windows: Windows, cycles: int, per_month: int) -> Counts:
+    """Count `cycles` more for a request that is counted already, or count nothing and raise OverLimit."""
+    key = {"PK": f"ACCOUNT#{account_id}", "SK": "USAGE"}
+    room = per_month - cycles
+    condition = "(attribute_not_exists(#c) OR #c <= :room)" if room >= 0 else "#c <= :room"
+    operation = dynamodb.update(
+        key, "ADD #c :n", {":n": cycles, ":room": room}, condition=condition, names={"#c": windows.month}, returning=True
+    )
+    try:
+        return _counts(dynamodb.write(operation, repeatable=False), windows)
+    except dynamodb.Conflict as conflict:
+        raise OverLimit(_counts(conflict.items[0] or {}, windows)) from None
+
+
 def current(account_id: str, windows: Windows) -> Counts:
     """What is counted in the windows now; counts nothing."""
     return _counts(dynamodb.get({"PK": f"ACCOUNT#{account_id}", "SK": "USAGE"}) or {}, windows)
