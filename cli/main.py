@@ -16,7 +16,7 @@ from collections.abc import Callable
 
 from botocore.exceptions import BotoCoreError
 
-from cli import accounts, audit, gateway, instances, keys, plans, usage
+from cli import accounts, audit, gateway, instances, keys, plans, upgrade, usage
 from cli.arguments import BadArgument
 from cli.output import fail
 from identity_service.settings import settings
@@ -94,7 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--stack", metavar="NAME", default=stack, help="a deployed stack, such as identity-os-prod")
     parser.set_defaults(needs_table=True)
     commands = parser.add_subparsers(required=True, title="commands", metavar="COMMAND")
-    for module in (accounts, keys, instances, usage, plans, audit):
+    for module in (accounts, keys, instances, upgrade, usage, plans, audit):
         module.add_commands(commands)
     return parser
 

@@ -26,6 +26,8 @@ CARELESS: Final = (*PYTEST, "tests/api/test_careless_clients.py")
 FAULTS: Final = (*PYTEST, "tests/faults")
 ONCE: Final = (*PYTEST, "tests/api/test_idempotency.py")
 AUDIT: Final = (*PYTEST, "tests/api/test_audit.py")
+ENGINES: Final = (*PYTEST, "tests/api/test_engines.py")
+FORKS: Final = (*PYTEST, "tests/api/test_forks.py")
 RECONCILE: Final = (*PYTEST, "tests/api/test_reconcile.py")
 SCOPES: Final = (*PYTEST, "tests/api/test_scopes.py")
 PREFLIGHT: Final = (".venv-sam/bin/python", "tests/preflight.py")
@@ -77,10 +79,23 @@ MUTANTS: Final = [
     ("a replay for another body", f"{STORE}/idempotency.py", 'idempotency.fingerprint == record["fingerprint"]', "True", ONCE),
     ("idempotency records never expire", f"{STORE}/idempotency.py", 'record["expires"] > self.moment', "True", ONCE),
     ("digests not compared", f"{SERVICE}/audit.py", 'record["digest"] != expected_digest', "False", AUDIT),
-    ("replayed states not compared", f"{SERVICE}/audit.py", "if not same:", "if False:", AUDIT),
-    ("engine versions not compared", f"{SERVICE}/audit.py", 'record["engine_version"] != ENGINE_VERSION', "False", AUDIT),
+    ("replayed states not compared", f"{SERVICE}/audit.py", "if any(record[name]", "if False and any(record[name]", AUDIT),
+    ("an engine that is not there taken for sound", f"{SERVICE}/audit.py", "self.foreign = Mismatch(", "_ = Mismatch(", AUDIT),
+    ("a pin that a report ignores", f"{SERVICE}/cycles.py", "engine(head.engine_version).p", "engine(birth().engine_version).p", ENGINES),
+    ("records of two engines in one chain", f"{SERVICE}/lineage.py", ' and version != self.version', " and False", ENGINES),
+    ("an upgrade of an agent that waits", f"{SERVICE}/upgrades.py", "if not force and", "if False and", ENGINES),
+    ("two upgrades of one agent", f"{SERVICE}/upgrades.py", "if current.engine_version != head", "if False and head", ENGINES),
+    ("an upgrade that no record proves", f"{STORE}/audit_trail.py", '"note", "upgrade",', '"note",', ENGINES),
+    ("a damaged release that is run", f"{SERVICE}/engines.py", ".hexdigest() != digest", ".hexdigest() == '-'", ENGINES),
+    ("a missing engine as a 500", f"{SERVICE}/middleware.py", "case UnknownEngine():", "case ZeroDivisionError():", ENGINES),
+    ("a fork that is not billed", f"{SERVICE}/forks.py", "    meter.reserve(seq)\n", "", FORKS),
+    ("a fork that nobody purges", f"{SERVICE}/forks.py", "dynamodb.write(dynamodb.put(self.mark()", "str((self.mark()", FORKS),
+    ("a finished fork that is purged", "functions/purge/app.py", "and exists(keys", "and not exists(keys", FORKS),
+    ("a fork whose reports are others", f"{SERVICE}/audit.py", "next(reported, None) != row", "next(reported, 0) == 0", FORKS),
+    ("a contract of the cycle beside", f"{SERVICE}/replays.py", "[: seq - way.seq]", "[: seq - way.seq + 1]", FORKS),
+    ("a life without checkpoints", f"{STORE}/audit_trail.py", 'item["checkpoint"] =', '_ =', FORKS),
     ("a truncated audit trail accepted", f"{SERVICE}/audit.py", "self.number < header.records", "False", AUDIT),
-    ("actor and note outside the digest", f"{STORE}/audit_trail.py", '("format", "actor", "note")', '("format",)', AUDIT),
+    ("actor and note outside the digest", f"{STORE}/audit_trail.py", '"format", "actor", "note", "up', '"format", "up', AUDIT),
     ("a replayed answer without its digest", f"{SERVICE}/middleware.py", "error.digest, error", "None, error", AUDIT),
     ("anchors that are not looked for", f"{SERVICE}/audit.py", "if missing and not", "if False and not", AUDIT),
     ("an agent that may reset itself", f"{SERVICE}/scopes.py", "{_INSTANCE}/goals/assess", "{_INSTANCE}/reset", SCOPES),

@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from identity_engine import ENGINE_VERSION
-from identity_service import audit, cycles, engines, upgrades
+from identity_service import audit, cycles, engines, lineage, upgrades
 from identity_service.store import instances
 
 OLD = "1.0.0"
@@ -263,6 +263,16 @@ def test_of_two_upgrades_one_wins(pro, monkeypatch):
     assert (lost.status_code, "meanwhile" in lost.json()["message"]) == (409, True)
     assert versions_of(pro, old) == [("created", OLD), ("upgrade", ENGINE_VERSION)]
     verified(pro, old)
+
+
+def test_a_record_of_another_engine_than_the_pinned_one_is_out_of_line(pro):
+    old = born(pro)
+    report(pro, old, 2)
+    created, reported = pro.get(f"/instances/{old}/audit").json()["data"]
+    whole = lineage.Lineage()
+    whole.add(created)
+    with pytest.raises(lineage.OutOfLine, match=f"engine {ENGINE_VERSION} decided for an agent that was pinned to {OLD}"):
+        whole.add(reported | {"engine_version": ENGINE_VERSION})
 
 
 def test_a_damaged_release_is_not_run(tmp_path, monkeypatch):

@@ -12,8 +12,9 @@ from typing import Any, Final
 
 from identity_engine import canonical
 from identity_service.cycles import snapshot_response
-from identity_service.engines import UnknownEngine
+from identity_service.engines import UnknownEngine, engine
 from identity_service.lineage import Lineage, OutOfLine
+from identity_service.replays import contract_view
 from identity_service.store import audit_trail
 from identity_service.store.instances import Head
 
@@ -222,6 +223,29 @@ def verify_export(lines: Iterable[str], anchors: Sequence[Anchor] = ()) -> tuple
         mismatch = Mismatch(header.records, "anchor", text)
         verification = replace(verification, verified=False, mismatch=mismatch)
     return header, verification
+
+
+def explain_export(lines: Iterable[str], cycle: int) -> dict[str, Any] | None:
+    """The contract that was handed out at a cycle, explained, with the record that proves it; None if there is no such cycle.
+
+    If the agent was reset to a birth, the last time that it was at the cycle. Every record up to there is checked and replayed;
+    Mismatch names the first wrong one, and one of an engine that is not here. NotAnExport as in `verify_export`.
+    """
+    rows = iter(lines)
+    replay = _Replay(_parse_header(next(rows, "")).instance_id)
+    found: tuple[Any, str] | None = None
+    for record in map(_parse_line, rows):
+        before = replay.lineage.state
+        replay.add(record)
+        if replay.foreign:
+            raise replay.foreign
+        at = [number for number, step in enumerate(replay.lineage.steps, 1) if step["cycle"] == cycle]
+        if at:
+            state, _ = engine(record["engine_version"]).process(json.loads(before), record["observations"][: at[0]])
+            found = record, state
+        elif cycle == 0 and record["kind"] != "observations" and record["state"]["cycle"] == 0:
+            found = record, replay.lineage.state
+    return found and contract_view(*found, cycle, explain=True)
 
 
 def verify_fork(fork: Iterable[str], original: Iterable[str]) -> str | None:

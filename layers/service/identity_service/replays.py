@@ -33,20 +33,21 @@ def contract_at(head: Head, cycle: int, *, explain: bool) -> dict[str, Any]:
         record = audit_trail.last_event(pk, seq + 1)
         if record is None:
             raise _damaged(head)
-        return _view(record, unpack(record["state"]), cycle, explain=explain)
+        return contract_view(record, unpack(record["state"]), cycle, explain=explain)
     way = audit_trail.approach(pk, seq, _executor.submit(audit_trail.last_event, pk, seq).result)
     if way is None:
         raise _damaged(head)
     rows = [row for record in way.records for row in record["observations"]][: seq - way.seq]
     encoded, _ = engine(way.engine_version).process(json.loads(way.encoded), rows, snapshots="none")
-    return _view(way.records[-1], encoded, cycle, explain=explain)
+    return contract_view(way.records[-1], encoded, cycle, explain=explain)
 
 
 def _damaged(head: Head) -> RuntimeError:
     return RuntimeError(f"the audit trail of {head.id} has no record of this cycle: run identity-os verify on its export")
 
 
-def _view(record: Item, encoded: str, cycle: int, *, explain: bool) -> dict[str, Any]:
+def contract_view(record: Item, encoded: str, cycle: int, *, explain: bool) -> dict[str, Any]:
+    """The contract of a state that a record led to, at a cycle, and what of the record proves it."""
     decided = engine(record["engine_version"])
     view = decided.contract(json.loads(encoded))
     if explain:

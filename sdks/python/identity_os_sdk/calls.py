@@ -138,9 +138,10 @@ def get_snapshot(instance_id: str) -> Call[m.SnapshotDetail]:
     return Call("GET", _path(instance_id, "/snapshot"), _data(m.SnapshotDetail))
 
 
-def get_contract(instance_id: str, explain: bool | None) -> Call[m.Contract]:
+def get_contract(instance_id: str, explain: bool | None, cycle: int | None = None) -> Call[m.Contract]:
     """GET /instances/{id}/contract."""
-    query = None if explain is None else {"explain": "true" if explain else "false"}
+    explained = None if explain is None else "true" if explain else "false"
+    query = _without_none(explain=explained, cycle=cycle) or None
     return Call("GET", _path(instance_id, "/contract"), _data(m.Contract), query=query)
 
 
@@ -155,6 +156,17 @@ def reset(instance_id: str, mode: str, note: str | None = None) -> Call[m.Reset]
     """POST /instances/{id}/reset."""
     body = {"mode": mode} if note is None else {"mode": mode, "note": note}
     return Call("POST", _path(instance_id, "/reset"), _data(m.Reset), body)
+
+
+def upgrade(instance_id: str, version: str | None, preview: bool, force: bool, note: str | None) -> Call[m.Upgrade]:
+    """POST /instances/{id}/upgrade."""
+    body = _without_none(engine_version=version, preview=preview, force=force or None, note=note)
+    return Call("POST", _path(instance_id, "/upgrade"), _data(m.Upgrade), body)
+
+
+def fork(instance_id: str, at_cycle: int, name: str) -> Call[m.InstanceDetail]:
+    """POST /instances/{id}/fork."""
+    return Call("POST", _path(instance_id, "/fork"), _data(m.InstanceDetail), {"at_cycle": at_cycle, "name": name})
 
 
 def history(instance_id: str, limit: int | None, offset: int | None) -> Call[m.Page[m.HistoryRow]]:

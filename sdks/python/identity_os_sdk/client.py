@@ -127,9 +127,12 @@ class Engine:
         """The agent's current state and memory."""
         return self._client.send(calls.get_snapshot(instance_id))
 
-    def get_contract(self, instance_id: str, explain: bool | None = None) -> m.Contract:
-        """What the agent may do now; with `explain` also why."""
-        return self._client.send(calls.get_contract(instance_id, explain))
+    def get_contract(self, instance_id: str, explain: bool | None = None, cycle: int | None = None) -> m.Contract:
+        """What the agent may do now; with `explain` also why.
+
+        With `cycle` the contract as it was handed out at that cycle, and in `proof` the audit record that it follows from.
+        """
+        return self._client.send(calls.get_contract(instance_id, explain, cycle))
 
     def assess_goal(
         self, instance_id: str, complexity: str, required_modes: Iterable[m.Mode | str] | None = None
@@ -144,6 +147,29 @@ class Engine:
         `note`: why, up to 500 characters, which the audit trail keeps.
         """
         return self._client.send(calls.reset(instance_id, mode, note))
+
+    def upgrade(
+        self,
+        instance_id: str,
+        version: str | None = None,
+        *,
+        preview: bool = True,
+        force: bool = False,
+        note: str | None = None,
+    ) -> m.Upgrade:
+        """Let another engine decide from now on (`version`; left out: the newest), or as a `preview` say what would differ.
+
+        A preview, the default, replays the agent's life under both and changes nothing. `force` upgrades a paused or escalated
+        agent too, and needs a `note`, which the audit trail keeps. Needs a key of scope operator.
+        """
+        return self._client.send(calls.upgrade(instance_id, version, preview, force, note))
+
+    def fork(self, instance_id: str, at_cycle: int, name: str) -> m.InstanceDetail:
+        """Make an instance that is what this one was after cycle `at_cycle`, with its history, to try what would have happened.
+
+        Costs the cycles that are replayed, 10,000 at most. Needs a key of scope operator.
+        """
+        return self._client.send(calls.fork(instance_id, at_cycle, name))
 
     def get_history(self, instance_id: str, limit: int | None = None, offset: int | None = None) -> m.Page[m.HistoryRow]:
         """One page of the processed observations, newest first."""
@@ -414,9 +440,12 @@ class EngineAsync:
         """The agent's current state and memory."""
         return await self._client.send(calls.get_snapshot(instance_id))
 
-    async def get_contract(self, instance_id: str, explain: bool | None = None) -> m.Contract:
-        """What the agent may do now; with `explain` also why."""
-        return await self._client.send(calls.get_contract(instance_id, explain))
+    async def get_contract(self, instance_id: str, explain: bool | None = None, cycle: int | None = None) -> m.Contract:
+        """What the agent may do now; with `explain` also why.
+
+        With `cycle` the contract as it was handed out at that cycle, and in `proof` the audit record that it follows from.
+        """
+        return await self._client.send(calls.get_contract(instance_id, explain, cycle))
 
     async def assess_goal(
         self, instance_id: str, complexity: str, required_modes: Iterable[m.Mode | str] | None = None
@@ -427,6 +456,22 @@ class EngineAsync:
     async def reset(self, instance_id: str, mode: m.ResetMode, note: str | None = None) -> m.Reset:
         """As Engine.reset."""
         return await self._client.send(calls.reset(instance_id, mode, note))
+
+    async def upgrade(
+        self,
+        instance_id: str,
+        version: str | None = None,
+        *,
+        preview: bool = True,
+        force: bool = False,
+        note: str | None = None,
+    ) -> m.Upgrade:
+        """As Engine.upgrade."""
+        return await self._client.send(calls.upgrade(instance_id, version, preview, force, note))
+
+    async def fork(self, instance_id: str, at_cycle: int, name: str) -> m.InstanceDetail:
+        """As Engine.fork."""
+        return await self._client.send(calls.fork(instance_id, at_cycle, name))
 
     async def get_history(self, instance_id: str, limit: int | None = None, offset: int | None = None) -> m.Page[m.HistoryRow]:
         """One page of the processed observations, newest first."""

@@ -116,6 +116,16 @@ class Instance(Model):
     updated_at: str
 
 
+class Origin(Model):
+    """What a fork continues from: an instance's cycle, and the audit record of it. `seq`: observations that it took over."""
+
+    instance_id: str
+    cycle: int
+    seq: int
+    record: int
+    digest: str
+
+
 class InstanceDetail(Instance):
     """An instance with its current state. `engine_version` is what decides for it; None from servers before 1.1.0."""
 
@@ -124,6 +134,7 @@ class InstanceDetail(Instance):
     energy_level: float
     stress_state: str
     stability_index: float
+    forked_from: Origin | None = None
 
 
 class InstanceSummary(Model):
@@ -223,6 +234,15 @@ class Reason(Model):
     calm_cycles: int | None
 
 
+class Proof(Model):
+    """The audit record that an earlier contract follows from."""
+
+    record: int
+    at: str
+    engine_version: str
+    digest: str
+
+
 class Contract(Model):
     """What an agent may do now. `allowed_actions` are ordered, most in character first."""
 
@@ -252,6 +272,9 @@ class Contract(Model):
     hard_locks: HardLocks
     narrative_prompt: str
     explanation: list[Reason] = []
+    #: Of an earlier contract: its cycle, and the audit record that it follows from.
+    cycle: int | None = None
+    proof: Proof | None = None
 
     def allows(self, action: Action | ActionName) -> bool:
         """Whether the action is among the allowed. UnknownActionError, a ValueError, when it is no action."""
@@ -368,6 +391,36 @@ class DriftEvent(Model):
     timestamp: str
 
 
+class FirstDifference(Model):
+    """The first cycle at which two engines part: what was decided, and what the other would have decided."""
+
+    cycle: int
+    record: int
+    at: str
+    then: dict[str, Any]
+    would: dict[str, Any]
+
+
+class Upgrade(Model):
+    """What another engine would have decided otherwise (`preview`), or the upgrade that was made.
+
+    A preview has `cycles`, `differing_cycles`, `flips` (differing cycles by fact), `first_difference`, and the contract now and
+    after the upgrade; an upgrade has `snapshot` and `contract`. `how`: migrated, or replayed from the agent's birth.
+    """
+
+    from_version: str
+    engine_version: str
+    preview: bool
+    how: str
+    contract: Contract
+    cycles: int = 0
+    differing_cycles: int = 0
+    flips: dict[str, int] = {}
+    first_difference: FirstDifference | None = None
+    upgraded_contract: Contract | None = None
+    snapshot: Snapshot | None = None
+
+
 class AuditRecord(Model):
     """The audit record of one request, chained to the previous record by its digest."""
 
@@ -380,6 +433,8 @@ class AuditRecord(Model):
     format: int | None = None
     actor: str | None = None
     note: str | None = None
+    upgrade: dict[str, Any] | None = None
+    forked_from: Origin | None = None
     observations: list[dict[str, Any]]
     snapshot: Snapshot | None = None
     state: dict[str, Any] | None = None

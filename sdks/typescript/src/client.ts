@@ -24,6 +24,7 @@ import {
   type Questions,
   type Reset,
   type ResetMode,
+  type Upgrade,
   type SnapshotDetail,
   type TestResult,
   type Verification,
@@ -204,8 +205,11 @@ export class Engine {
     return this.#client.send({ method: "GET", path: at(instanceId, "/snapshot"), read: data<SnapshotDetail>("id", "memory") });
   }
 
-  /** What the agent may do now; with `explain` also why. */
-  getContract(instanceId: string, query: { explain?: boolean } = {}): Promise<Contract> {
+  /**
+   * What the agent may do now; with `explain` also why. With `cycle` the contract as it was handed out at that cycle, and in `proof`
+   * the audit record that it follows from.
+   */
+  getContract(instanceId: string, query: { explain?: boolean; cycle?: number } = {}): Promise<Contract> {
     const read = (answer: any): Contract => new Contract(answer.data);
     return this.#client.send({ method: "GET", path: at(instanceId, "/contract"), query: { ...query }, read });
   }
@@ -230,6 +234,27 @@ export class Engine {
    */
   reset(instanceId: string, mode: ResetMode, { note }: { note?: string } = {}): Promise<Reset> {
     return this.#client.send({ method: "POST", path: at(instanceId, "/reset"), body: { mode, note }, read: data<Reset>("resetTo") });
+  }
+
+  /**
+   * Let another engine decide from now on (`version`; left out: the newest), or, as `preview` (the default), only say what would
+   * differ. `force` upgrades a paused or escalated agent too, and needs a `note`. Needs a key of scope operator.
+   */
+  upgrade(
+    instanceId: string,
+    { version, ...options }: { version?: string; preview?: boolean; force?: boolean; note?: string } = {},
+  ): Promise<Upgrade> {
+    const body = snake({ ...options, engineVersion: version });
+    return this.#client.send({ method: "POST", path: at(instanceId, "/upgrade"), body, read: data<Upgrade>("fromVersion") });
+  }
+
+  /**
+   * Make an instance that is what this one was after cycle `atCycle`, with its history, to try what would have happened. Costs the
+   * cycles that are replayed, 10,000 at most. Needs a key of scope operator.
+   */
+  fork(instanceId: string, atCycle: number, name: string): Promise<InstanceDetail> {
+    const body = { at_cycle: atCycle, name };
+    return this.#client.send({ method: "POST", path: at(instanceId, "/fork"), body, read: data<InstanceDetail>("id", "cycleCount") });
   }
 
   /** One page of the processed observations, newest first. */

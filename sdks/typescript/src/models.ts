@@ -94,6 +94,15 @@ export interface Instance {
   updatedAt: string;
 }
 
+/** What a fork continues from. `seq`: observations that it took over; `record` and `digest` are of the original. */
+export interface Origin {
+  instanceId: string;
+  cycle: number;
+  seq: number;
+  record: number;
+  digest: string;
+}
+
 export interface InstanceDetail extends Instance {
   cycleCount: number;
   /** The engine that decides for the instance; only an upgrade changes it. Missing from servers before 1.1.0. */
@@ -101,6 +110,7 @@ export interface InstanceDetail extends Instance {
   energyLevel: number;
   stressState: StressState;
   stabilityIndex: number;
+  forkedFrom?: Origin;
 }
 
 export interface InstanceSummary {
@@ -190,6 +200,9 @@ export interface ContractFields {
   };
   narrativePrompt: string;
   explanation?: Reason[];
+  /** Of an earlier contract: its cycle, and the audit record that it follows from. */
+  cycle?: number;
+  proof?: { record: number; at: string; engineVersion: string; digest: string };
 }
 
 const NO_REASON = "no reason given";
@@ -301,6 +314,31 @@ export interface DriftEvent {
 }
 
 /** The audit record of one request, chained to the previous record by its digest. */
+/**
+ * What another engine would have decided otherwise (`preview`), or the upgrade that was made. A preview has `cycles`,
+ * `differingCycles`, `flips` (differing cycles by fact), `firstDifference` and both contracts; an upgrade `snapshot` and `contract`.
+ */
+export interface Upgrade {
+  fromVersion: string;
+  engineVersion: string;
+  preview: boolean;
+  /** "migrated" field by field, or "replayed" from the agent's birth. */
+  how: string;
+  contract: ContractFields;
+  cycles?: number;
+  differingCycles?: number;
+  flips?: { [fact: string]: number };
+  firstDifference?: {
+    cycle: number;
+    record: number;
+    at: string;
+    then: { [fact: string]: unknown };
+    would: { [fact: string]: unknown };
+  } | null;
+  upgradedContract?: ContractFields;
+  snapshot?: Snapshot;
+}
+
 export interface AuditRecord {
   record: number;
   kind: string;
@@ -313,6 +351,10 @@ export interface AuditRecord {
   actor?: string;
   /** Why, where a person said it. */
   note?: string;
+  /** What took over, in the record of an upgrade. */
+  upgrade?: { [name: string]: unknown };
+  /** What it continues from, in the first record of a fork. */
+  forkedFrom?: Origin;
   observations: AuditObservation[];
   snapshot?: Snapshot;
   state?: { [name: string]: unknown };
