@@ -81,7 +81,7 @@ MUTANTS: Final = [
     ("digests not compared", f"{SERVICE}/audit.py", 'record["digest"] != expected_digest', "False", AUDIT),
     ("replayed states not compared", f"{SERVICE}/audit.py", "if any(record[name]", "if False and any(record[name]", AUDIT),
     ("an engine that is not there taken for sound", f"{SERVICE}/audit.py", "self.foreign = Mismatch(", "_ = Mismatch(", AUDIT),
-    ("a pin that a report ignores", f"{SERVICE}/cycles.py", "engine(head.engine_version).p", "engine(birth().engine_version).p", ENGINES),
+    ("a pin that a report ignores", f"{SERVICE}/cycles.py", "engine(head.engine_version).p", "engine(birth()[2]).p", ENGINES),
     ("records of two engines in one chain", f"{SERVICE}/lineage.py", ' and version != self.version', " and False", ENGINES),
     ("an upgrade of an agent that waits", f"{SERVICE}/upgrades.py", "if not force and", "if False and", ENGINES),
     ("two upgrades of one agent", f"{SERVICE}/upgrades.py", "if current.engine_version != head", "if False and head", ENGINES),
