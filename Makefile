@@ -13,7 +13,11 @@ STAGE ?= dev
 PARAMETERS ?=
 export RUNTIME ARCHITECTURE
 export SAM_CLI_TELEMETRY := 0
-export AWS_DEFAULT_REGION ?= us-east-1
+# The region is that of the AWS profile, or of the environment: AWS_REGION first, as for AWS's own command line. SAM CLI and botocore
+# know only AWS_DEFAULT_REGION.
+ifdef AWS_REGION
+export AWS_DEFAULT_REGION := $(AWS_REGION)
+endif
 
 .DEFAULT_GOAL := help
 .PHONY: help run demo test test-long test-runtime reliability integration test-sdks wheels test-sdk-python test-sdk-typescript test-ai-sdk test-browser test-console screenshots test-sdk-legacy test-integrations test-openapi lint bench bench-counts bench-behaviour bench-traces bench-mcp bench-cost strength plots golden openapi scopes validate mutants build e2e deploy clean
@@ -222,7 +226,7 @@ scopes: .venv/.ready ## which scope of a key each endpoint needs: the table of d
 
 validate: .venv-sam/.ready .venv-checkov/.ready ## check template.yaml: sam validate --lint, cfn-lint, checkov, the preflight
 	@$(SAM)/sam validate --lint
-	@$(SAM)/cfn-lint template.yaml
+	@$(SAM)/cfn-lint template.yaml examples/*.yaml
 	@$(CHECKOV)/checkov --config-file .checkov.yaml
 	@$(SAM)/python tests/preflight.py
 

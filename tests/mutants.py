@@ -29,6 +29,8 @@ AUDIT: Final = (*PYTEST, "tests/api/test_audit.py")
 RECONCILE: Final = (*PYTEST, "tests/api/test_reconcile.py")
 SCOPES: Final = (*PYTEST, "tests/api/test_scopes.py")
 PREFLIGHT: Final = (".venv-sam/bin/python", "tests/preflight.py")
+FIREWALL: Final = (".venv-sam/bin/cfn-lint", "examples/firewall.yaml")
+DEPLOYMENT: Final = (*PYTEST, "tests/unit/test_deployment.py")
 FIRST_DAY: Final = (*PYTEST, "tests/unit/test_first_day.py")
 PACKING: Final = (*PYTEST, "tests/unit/test_packing.py")
 CALLERS: Final = (*PYTEST, "tests/api/test_callers.py")
@@ -89,6 +91,13 @@ MUTANTS: Final = [
     ("a scope that nobody knows", f"{SERVICE}/scopes.py", "return scope in SCOPES and SCOPES", "return SCOPES", SCOPES),
     ("a preflight that asks for a key", YAML, "ToCorsPreflight: false", "ToCorsPreflight: true", PREFLIGHT),
     ("a second stage that nothing throttles", YAML, "      OpenApiVersion: 3.0.1\n", "", PREFLIGHT),
+    ("a log role before the first API", YAML, "    DependsOn: Api\n", "", PREFLIGHT),
+    ("a log role in a circle", YAML, "    DependsOn: Api\n", "    DependsOn: ApiStage\n", PREFLIGHT),
+    ("a stage that logs without a role", YAML, "!Ref GatewayLogAccount, elsewhere", "here, elsewhere", PREFLIGHT),
+    ("ten purges at a time", YAML, "ParallelizationFactor: 1", "ParallelizationFactor: 10", TEMPLATE),
+    ("concurrency that a new account lacks", YAML, "Type: Number\n    Default: 0", "Type: Number\n    Default: 5", TEMPLATE),
+    ("a firewall that is no template", "examples/firewall.yaml", "RateBasedStatement", "RateStatement", FIREWALL),
+    ("a region that is not the profile's", "cli/main.py", 'os.environ.get("AWS_REGION") or', '"us-east-1" or', DEPLOYMENT),
     ("log lines that Lambda takes for INFO", f"{SERVICE}/log.py", ", use_rfc3339=True", "", FIRST_DAY),
     ("idle connections that are kept", f"{STORE}/dynamodb.py", "if _used - before > _IDLE:", "if False:", FIRST_DAY),
     ("a missing permission as a 503", f"{STORE}/dynamodb.py", '    "AccessDeniedException",\n', "", FIRST_DAY),
@@ -162,7 +171,7 @@ def main() -> int:
 
 
 def _copy(copy: Path) -> None:
-    for name in ("tests", "functions", "layers", "engine", "local", "cli", "events", "docs", "benchmarks"):
+    for name in ("tests", "functions", "layers", "engine", "local", "cli", "events", "docs", "benchmarks", "examples"):
         shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("template.yaml", "samconfig.toml", "pyproject.toml", "Makefile", ".checkov.yaml"):
         shutil.copy(ROOT / name, copy / name)

@@ -1,14 +1,23 @@
-"""Translates template.yaml as SAM does at a deployment, and looks at every OPTIONS method: `make validate`.
+"""Translates template.yaml as SAM does at a deployment, and checks what only the result shows: `make validate`.
 
 A browser's preflight carries no key. SAM's translator puts the default authorizer and the API key on OPTIONS unless it is told
-not to, so what counts is what it makes, not what the template says. Runs in the environment of SAM CLI.
+not to, so what counts is what it makes, not what the template says. The same holds for the order in which CloudFormation
+creates resources. Runs in the environment of SAM CLI.
 """
 
+import os
+import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 SAM_TEMPLATE = Path(__file__).resolve().parent.parent / "template.yaml"
+#: Later and earlier: AWS refuses the account's log role where there was never an API, and the log of a stage without the role.
+AFTER = (
+    ("AWS::ApiGateway::Account", "AWS::ApiGateway::RestApi"),
+    ("AWS::ApiGateway::Stage", "AWS::ApiGateway::Account"),
+)
 
 
 def translated() -> dict[str, Any]:
@@ -16,6 +25,7 @@ def translated() -> dict[str, Any]:
     from samcli.yamlhelper import yaml_parse
     from samtranslator.translator.transform import transform
 
+    os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
     template = yaml_parse(SAM_TEMPLATE.read_text())
     # The translator wants addresses of built code, as a deployment has them.
     for resource in template["Resources"].values():
@@ -36,7 +46,7 @@ class _NoPolicies:
 
 
 def problems(template: dict[str, Any]) -> list[str]:
-    """What keeps a browser's preflight out, path by path."""
+    """What keeps a browser's preflight out, path by path, and what a deployment would stumble over."""
     [api] = [r["Properties"]["Body"] for r in template["Resources"].values() if r["Type"] == "AWS::ApiGateway::RestApi"]
     found = [] if api["paths"] else ["there are no paths"]
     # SAM makes a second stage, "Stage", unless OpenApiVersion is set: with no throttle, no log and no firewall.
@@ -53,7 +63,7 @@ def problems(template: dict[str, Any]) -> list[str]:
         others = [method for name, method in methods.items() if name != "options"]
         if path not in ("/v1/health", "/console", "/console/{page+}") and not all(method.get("security") for method in others):
             found.append(f"{path}: a method asks for no key")
-    return found
+    return found + order_problems(template["Resources"])
 
 
 def _stages(template: dict[str, Any]) -> set[str]:
@@ -67,7 +77,57 @@ def _stages(template: dict[str, Any]) -> set[str]:
     return stages
 
 
+def order_problems(resources: dict[str, Any]) -> list[str]:
+    """Circles, and resources that CloudFormation may create before what they need."""
+    direct = {name: _needs(resource) & set(resources) for name, resource in resources.items()}
+    before: dict[str, set[str]] = {}
+    for name in resources:
+        seen, left = set(), list(direct[name])
+        while left:
+            needed = left.pop()
+            if needed not in seen:
+                seen.add(needed)
+                left += direct[needed]
+        before[name] = seen
+    found = [f"{name}: needs itself, by way of {', '.join(sorted(before[name]))}" for name in resources if name in before[name]]
+    for later, earlier in AFTER:
+        for name in _of(resources, later):
+            missed = (other for other in _of(resources, earlier) if other not in before[name])
+            found += [f"{name}: may be created before {other}" for other in missed]
+    return found
+
+
+def _of(resources: dict[str, Any], kind: str) -> list[str]:
+    names = [name for name, resource in resources.items() if resource["Type"] == kind]
+    assert names, kind
+    return names
+
+
+def _needs(resource: dict[str, Any]) -> set[str]:
+    depends = resource.get("DependsOn", [])
+    return {*([depends] if isinstance(depends, str) else depends), *_references(resource.get("Properties", {}))}
+
+
+def _references(value: Any) -> Iterator[str]:
+    """Every name that a value refers to: Ref, GetAtt, and what stands in a Sub."""
+    if isinstance(value, list):
+        for part in value:
+            yield from _references(part)
+    elif isinstance(value, dict):
+        for name, part in value.items():
+            if name == "Ref":
+                yield part
+            elif name == "Fn::GetAtt":
+                yield part[0] if isinstance(part, list) else part.partition(".")[0]
+            elif name == "Fn::Sub":
+                text = part if isinstance(part, str) else part[0]
+                yield from (found.partition(".")[0] for found in re.findall(r"\$\{([\w.]+)\}", text))
+                yield from _references(part[1:] if isinstance(part, list) else [])
+            else:
+                yield from _references(part)
+
+
 if __name__ == "__main__":
     wrong = problems(translated())
-    print("\n".join(wrong) or "translated: every path has an OPTIONS method without security, and there is one stage")
+    print("\n".join(wrong) or "translated: OPTIONS without security on every path, one stage, an order that AWS accepts")
     sys.exit(bool(wrong))
