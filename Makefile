@@ -20,18 +20,22 @@ export AWS_DEFAULT_REGION := $(AWS_REGION)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-long test-runtime reliability integration test-sdks wheels test-sdk-python test-sdk-typescript test-ai-sdk test-browser test-console screenshots test-sdk-legacy test-integrations test-openapi lint bench bench-counts bench-behaviour bench-traces bench-mcp bench-cost strength plots golden openapi scopes validate mutants build e2e deploy clean
+.PHONY: help run demo test test-long test-runtime reliability integration test-sdks wheels test-sdk-python test-sdk-typescript test-ai-sdk test-browser test-console screenshots test-sdk-legacy test-integrations test-openapi lint bench bench-counts bench-behaviour bench-traces bench-mcp bench-cost strength plots golden openapi scopes validate mutants lock build e2e deploy clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
-$(VENV)/.ready: pyproject.toml
+# The packages that are deployed have the versions that are locked, so that the tests run on them.
+LOCKS := layers/dependencies/requirements.txt functions/console/requirements.txt
+
+$(VENV)/.ready: pyproject.toml $(LOCKS)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 	  || { echo "Python 3.11 or later is needed: install it, or select one: make PYTHON=python3.12" >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV) \
 	  || { echo "python cannot create a virtual environment: install its venv package (Debian: python3-venv)" >&2; exit 1; }
 	@echo "installing into $(VENV) ..."
-	@$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev]' \
+	@sed -n 's/^\([^ #]*==[^ ]*\).*/\1/p' $(LOCKS) > $(VENV)/locked.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check -c $(VENV)/locked.txt -e '.[dev]' \
 	  || { echo "installation failed: check the network, then run: rm -rf $(VENV), and make again" >&2; exit 1; }
 	@touch $@
 
@@ -185,7 +189,7 @@ lint: .venv/.ready ## style, types, import rules
 	@$(BIN)/lint-imports --no-logo
 
 .venv/.bench: .venv/.ready
-	@$(BIN)/pip install --quiet --disable-pip-version-check -e '.[bench]'
+	@$(BIN)/pip install --quiet --disable-pip-version-check -c $(VENV)/locked.txt -e '.[bench]'
 	@touch $@
 
 bench: .venv/.bench .venv-sam/.ready ## all speed budgets in one table (some minutes; on an idle machine, after make build)
@@ -232,6 +236,15 @@ validate: .venv-sam/.ready .venv-checkov/.ready ## check template.yaml: sam vali
 
 mutants: .venv/.ready .venv-sam/.ready .venv-checkov/.ready ## mutation tests: apply one bug at a time and run the check that must find it
 	@$(BIN)/python -m tests.mutants
+
+.venv-lock/.ready:
+	@$(PYTHON) -m venv .venv-lock
+	@.venv-lock/bin/pip install --quiet --disable-pip-version-check 'uv>=0.9,<1' \
+	  || { echo "installation failed: check the network, then run: rm -rf .venv-lock, and make again" >&2; exit 1; }
+	@touch $@
+
+lock: .venv-lock/.ready ## lock the packages that are deployed, by version and hash (UPGRADE=1: the newest in pyproject.toml's ranges)
+	@.ci/lock .venv-lock/bin/uv
 
 build: .venv-sam/.ready ## sam build, for RUNTIME and ARCHITECTURE, independent of this machine
 	@find functions -name __pycache__ -prune -exec rm -rf {} +

@@ -31,6 +31,7 @@ SCOPES: Final = (*PYTEST, "tests/api/test_scopes.py")
 PREFLIGHT: Final = (".venv-sam/bin/python", "tests/preflight.py")
 FIREWALL: Final = (".venv-sam/bin/cfn-lint", "examples/firewall.yaml")
 DEPLOYMENT: Final = (*PYTEST, "tests/unit/test_deployment.py")
+LOCKED: Final = (*PYTEST, "tests/unit/test_locked_packages.py")
 FIRST_DAY: Final = (*PYTEST, "tests/unit/test_first_day.py")
 PACKING: Final = (*PYTEST, "tests/unit/test_packing.py")
 CALLERS: Final = (*PYTEST, "tests/api/test_callers.py")
@@ -98,6 +99,9 @@ MUTANTS: Final = [
     ("concurrency that a new account lacks", YAML, "Type: Number\n    Default: 0", "Type: Number\n    Default: 5", TEMPLATE),
     ("a firewall that is no template", "examples/firewall.yaml", "RateBasedStatement", "RateStatement", FIREWALL),
     ("a region that is not the profile's", "cli/main.py", 'os.environ.get("AWS_REGION") or', '"us-east-1" or', DEPLOYMENT),
+    ("a range without a new lock", "pyproject.toml", '"mangum>=0.19,<1"', '"mangum>=0.20,<1"', LOCKED),
+    ("a package with another hash", "layers/dependencies/requirements.txt", "--hash=sha256:", "--hash=md5:", LOCKED),
+    ("a build that takes any file", "layers/dependencies/Makefile", " --require-hashes", "", LOCKED),
     ("log lines that Lambda takes for INFO", f"{SERVICE}/log.py", ", use_rfc3339=True", "", FIRST_DAY),
     ("idle connections that are kept", f"{STORE}/dynamodb.py", "if _used - before > _IDLE:", "if False:", FIRST_DAY),
     ("a missing permission as a 503", f"{STORE}/dynamodb.py", '    "AccessDeniedException",\n', "", FIRST_DAY),
