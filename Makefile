@@ -11,7 +11,9 @@ ARCHITECTURE ?= arm64
 # What to deploy: STAGE=prod, and template parameters to set, such as PARAMETERS='AlarmEmail=ops@example.com'
 STAGE ?= dev
 PARAMETERS ?=
-export RUNTIME ARCHITECTURE
+# Set to deploy what is not committed or was not tested.
+UNTESTED ?=
+export RUNTIME ARCHITECTURE UNTESTED
 export SAM_CLI_TELEMETRY := 0
 # The region is that of the AWS profile, or of the environment: AWS_REGION first, as for AWS's own command line. SAM CLI and botocore
 # know only AWS_DEFAULT_REGION.
@@ -60,7 +62,7 @@ demo: .venv/.ready ## play a short scenario against the running API
 	@$(BIN)/python -m local.demo
 
 test: $(VENV)/.ready ## the tests that need only Python, but for the long runs
-	@$(BIN)/python -m pytest -n auto --dist loadfile -m "not long"
+	@.ci/tested $(BIN)/python -m pytest -n auto --dist loadfile -m "not long"
 
 test-long: $(VENV)/.ready ## the long runs: property tests, fuzzing, faults, DynamoDB Local
 	@$(BIN)/python -m pytest -n auto --dist worksteal -m long
@@ -255,9 +257,10 @@ build: .venv-sam/.ready ## sam build, for RUNTIME and ARCHITECTURE, independent 
 e2e: .venv/.ready .venv-sam/.ready ## the API over sam local start-api and DynamoDB Local, in containers (needs a container engine and Java)
 	@$(BIN)/python -m tests.e2e
 
-deploy: build ## sam build && sam deploy (STAGE=dev|prod, PARAMETERS='Name=value ...')
-	@$(SAM)/sam deploy --config-env $(STAGE) \
-	  --parameter-overrides Stage=$(STAGE) Runtime=$(RUNTIME) Architecture=$(ARCHITECTURE) $(PARAMETERS)
+deploy: .venv-sam/.ready ## build and deploy the commit that was tested (STAGE=dev|prod, PARAMETERS='Name=value ...', UNTESTED=1)
+	@release=$$(.ci/deployable $(SAM)/python $(STAGE)) && $(MAKE) --no-print-directory build && \
+	$(SAM)/sam deploy --config-env $(STAGE) --parameter-overrides Stage=$(STAGE) Runtime=$(RUNTIME) \
+	  Architecture=$(ARCHITECTURE) Release=$$release $(PARAMETERS)
 
 clean: ## remove installed and built files; keeps the data in .local
 	rm -rf .venv .venv-* .aws-sam build *.egg-info

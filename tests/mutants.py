@@ -99,6 +99,9 @@ MUTANTS: Final = [
     ("concurrency that a new account lacks", YAML, "Type: Number\n    Default: 0", "Type: Number\n    Default: 5", TEMPLATE),
     ("a firewall that is no template", "examples/firewall.yaml", "RateBasedStatement", "RateStatement", FIREWALL),
     ("a region that is not the profile's", "cli/main.py", 'os.environ.get("AWS_REGION") or', '"us-east-1" or', DEPLOYMENT),
+    ("a deployment of what is not committed", ".ci/deployable", '-n "$(git status --porcelain)"', '"" = x', DEPLOYMENT),
+    ("a deployment of what was not tested", ".ci/deployable", '!= "$(.ci/tree)"', '= x', DEPLOYMENT),
+    ("a note after tests that failed", ".ci/tested", '"$@"\n', '"$@" || true\n', DEPLOYMENT),
     ("a range without a new lock", "pyproject.toml", '"mangum>=0.19,<1"', '"mangum>=0.20,<1"', LOCKED),
     ("a package with another hash", "layers/dependencies/requirements.txt", "--hash=sha256:", "--hash=md5:", LOCKED),
     ("a build that takes any file", "layers/dependencies/Makefile", " --require-hashes", "", LOCKED),
@@ -175,9 +178,9 @@ def main() -> int:
 
 
 def _copy(copy: Path) -> None:
-    for name in ("tests", "functions", "layers", "engine", "local", "cli", "events", "docs", "benchmarks", "examples"):
+    for name in (".ci", "tests", "functions", "layers", "engine", "local", "cli", "events", "docs", "benchmarks", "examples"):
         shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("template.yaml", "samconfig.toml", "pyproject.toml", "Makefile", ".checkov.yaml"):
+    for name in ("template.yaml", "samconfig.toml", "pyproject.toml", "Makefile", ".checkov.yaml", ".gitignore"):
         shutil.copy(ROOT / name, copy / name)
     for name in (".venv", ".venv-sam", ".venv-checkov"):
         (copy / name).symlink_to(ROOT / name)
