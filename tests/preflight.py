@@ -20,20 +20,21 @@ AFTER = (
 )
 
 
-def translated() -> dict[str, Any]:
-    """The CloudFormation template that SAM makes of ours."""
+def translated(new_layer: str = "", **parameters: str) -> dict[str, Any]:
+    """The CloudFormation template that SAM makes of ours, with these parameters, and with other code in one layer."""
     from samcli.yamlhelper import yaml_parse
     from samtranslator.translator.transform import transform
 
     os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
     template = yaml_parse(SAM_TEMPLATE.read_text())
     # The translator wants addresses of built code, as a deployment has them.
-    for resource in template["Resources"].values():
+    for logical_id, resource in template["Resources"].items():
         properties = resource.get("Properties", {})
         for name in ("CodeUri", "ContentUri"):
             if name in properties:
-                properties[name] = f"s3://bucket/{resource['Type'].rpartition('::')[2].lower()}"
-    result: dict[str, Any] = transform(template, {"AWS::Region": "us-east-1", "AWS::Partition": "aws"}, _NoPolicies())
+                properties[name] = f"s3://bucket/{'new' if logical_id == new_layer else 'code'}"
+    values = {"AWS::Region": "us-east-1", "AWS::Partition": "aws"} | parameters
+    result: dict[str, Any] = transform(template, values, _NoPolicies())
     return result
 
 
@@ -127,7 +128,32 @@ def _references(value: Any) -> Iterator[str]:
                 yield from _references(part)
 
 
+def gradual_problems(usual: dict[str, Any], gradual: dict[str, Any], with_new_layer: dict[str, dict[str, Any]]) -> list[str]:
+    """What a gradual deployment would not do, or what the usual one would do of it."""
+    found = [f"{name}: is made although it is off" for name in usual if "CodeDeploy" in usual[name]["Type"]]
+    groups = [group["Properties"] for group in gradual.values() if group["Type"] == "AWS::CodeDeploy::DeploymentGroup"]
+    if any(group["AlarmConfiguration"]["Alarms"] != [{"Name": {"Ref": "ServerErrors"}}] for group in groups):
+        found.append("an alarm other than that of server errors takes new code back")
+    (api,) = (resource["Properties"]["Body"] for resource in usual.values() if resource["Type"] == "AWS::ApiGateway::RestApi")
+    methods = [method["x-amazon-apigateway-integration"] for path in api["paths"].values() for method in path.values()]
+    called = {str(integration["uri"]) for integration in methods if "uri" in integration}
+    for uri in called:
+        alias = next((name for name in _of(usual, "AWS::Lambda::Alias") if name in uri), None)
+        if alias is None:
+            found.append(f"API Gateway calls no alias: {uri}")
+            continue
+        if "CodeDeployLambdaAliasUpdate" not in gradual[alias].get("UpdatePolicy", {}):
+            found.append(f"{alias}: moves at once, and not by and by")
+        for layer, changed in with_new_layer.items():
+            if usual[alias]["Properties"]["FunctionVersion"] == changed[alias]["Properties"]["FunctionVersion"]:
+                found.append(f"{alias}: keeps the old {layer}")
+    return found if len(called) == len(groups) else [*found, f"{len(called)} functions, {len(groups)} of them move"]
+
+
 if __name__ == "__main__":
-    wrong = problems(translated())
-    print("\n".join(wrong) or "translated: OPTIONS without security on every path, one stage, an order that AWS accepts")
+    usual = translated()
+    gradual = translated(GradualDeployment="true")["Resources"]
+    with_new_layer = {layer: translated(layer)["Resources"] for layer in ("Dependencies", "EngineLayer", "ServiceLayer")}
+    wrong = problems(usual) + order_problems(gradual) + gradual_problems(usual["Resources"], gradual, with_new_layer)
+    print("\n".join(wrong) or "translated: OPTIONS without security, one stage, an order that AWS accepts, aliases that move")
     sys.exit(bool(wrong))

@@ -351,6 +351,15 @@ def test_a_purge_takes_little_concurrency_and_reserves_none_by_default():
     assert [name for name in functions if "ReservedConcurrentExecutions" in functions[name]["Properties"]] == ["Purge"]
 
 
+def test_a_gradual_deployment_lasts_longer_than_its_alarm_needs():
+    preference = template.load()["Globals"]["Function"]["DeploymentPreference"]
+    minutes = int(re.fullmatch(r"Canary10Percent(\d+)Minutes", preference["Type"])[1])
+    alarm = RESOURCES[preference["Alarms"][0]["Ref"]]["Properties"]
+    assert minutes * 60 > alarm["Period"] * (alarm["EvaluationPeriods"] + 1)
+    # A tenth of the requests, of which each fails, is more than the alarm lets pass.
+    assert alarm["Threshold"] < 0.1
+
+
 def test_the_table_survives_what_it_must_and_its_stream_carries_items():
     table = RESOURCES["Table"]
     assert (table["DeletionPolicy"], table["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain")
