@@ -139,6 +139,7 @@ MUTANTS: Final = [
     ("a context limit off by one", f"{SERVICE}/request_models.py", "CONTEXT_LIMIT = 8_192", "CONTEXT_LIMIT = 8_193", BAD_INPUT),
     ("a parser without a depth limit", f"{SERVICE}/legacy.py", "from_json(body) |", "json.loads(body) |", BAD_INPUT),
     ("bytecode checked by timestamp", "layers/service/Makefile", "unchecked-hash", "timestamp", ARCHITECTURE),
+    ("a throttled call that is never given up", f"{STORE}/dynamodb.py", "_ATTEMPTS = 3", "_ATTEMPTS = 9", COUNTS),
     ("a needless query", f"{STORE}/audit_trail.py", "if number == 1:", "if number == 0:", COUNTS),
     ("a needless import", f"{SERVICE}/cold_start.py", "import gc\n", "import gc\nimport boto3\n", COUNTS),
     ("a pause that restricts nothing", f"{CONTRACT}/action_space.py", "(PAUSE, when.should_pause)", "(PAUSE, False)", FUZZ),
