@@ -407,6 +407,14 @@ def test_every_alarm_has_an_action_and_is_documented():
         assert f"### {properties['AlarmName']['Sub'].removeprefix('identity-os-${Stage}-')}\n" in explained
 
 
+@pytest.mark.parametrize(("alarm", "without"), [("FunctionErrors", {"Authorizer"}), ("FunctionThrottles", set())])
+def test_the_alarms_on_functions_watch_every_function(alarm, without):
+    """The authorizer raises for every bad key: that is how it refuses."""
+    metrics = [metric["MetricStat"]["Metric"] for metric in RESOURCES[alarm]["Properties"]["Metrics"] if "MetricStat" in metric]
+    watched = {metric["Dimensions"][0]["Value"]["Ref"] for metric in metrics}
+    assert watched == set(of_type("AWS::Serverless::Function")) - without
+
+
 def test_dashboard_is_valid_and_refers_to_existing_resources():
     body = RESOURCES["Dashboard"]["Properties"]["DashboardBody"]["Sub"]
     names = set(re.findall(r"\$\{(\w+)", body))
