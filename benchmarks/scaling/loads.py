@@ -23,7 +23,7 @@ HOT: Final = (0.5, 0.9, 1.5, 3.0, 10.0)
 _ACCOUNT, _MOMENT = "acct_hot", 1_774_347_330.0
 _NO_LIMIT = 10**12
 #: Seconds of load before anything is counted: a partition that was idle has units, and a container no lease.
-_WARM = 1.0
+_WARM = 0.5
 
 
 @dataclass

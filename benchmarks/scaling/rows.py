@@ -6,7 +6,7 @@ from benchmarks.speed.table import Row
 
 def rows() -> list[Row]:
     """An account and an agent beyond what their partitions write."""
-    hot, leased, agent = usage_item(10), usage_item(10, lease=100), instance(50, seconds=4)
+    hot, leased, agent = usage_item(10, seconds=0.3), usage_item(10, lease=100, seconds=0.3), instance(50, seconds=4)
     refused = leased.unavailable / leased.offered * 100
     lost = agent.conflicts / agent.offered * 100
     return [
