@@ -29,6 +29,9 @@ AUDIT: Final = (*PYTEST, "tests/api/test_audit.py")
 RECONCILE: Final = (*PYTEST, "tests/api/test_reconcile.py")
 SCOPES: Final = (*PYTEST, "tests/api/test_scopes.py")
 PREFLIGHT: Final = (".venv-sam/bin/python", "tests/preflight.py")
+FIREWALL: Final = (".venv-sam/bin/cfn-lint", "examples/firewall.yaml")
+DEPLOYMENT: Final = (*PYTEST, "tests/unit/test_deployment.py")
+LOCKED: Final = (*PYTEST, "tests/unit/test_locked_packages.py")
 FIRST_DAY: Final = (*PYTEST, "tests/unit/test_first_day.py")
 PACKING: Final = (*PYTEST, "tests/unit/test_packing.py")
 CALLERS: Final = (*PYTEST, "tests/api/test_callers.py")
@@ -89,6 +92,24 @@ MUTANTS: Final = [
     ("a scope that nobody knows", f"{SERVICE}/scopes.py", "return scope in SCOPES and SCOPES", "return SCOPES", SCOPES),
     ("a preflight that asks for a key", YAML, "ToCorsPreflight: false", "ToCorsPreflight: true", PREFLIGHT),
     ("a second stage that nothing throttles", YAML, "      OpenApiVersion: 3.0.1\n", "", PREFLIGHT),
+    ("a log role before the first API", YAML, "    DependsOn: Api\n", "", PREFLIGHT),
+    ("a log role in a circle", YAML, "    DependsOn: Api\n", "    DependsOn: ApiStage\n", PREFLIGHT),
+    ("a stage that logs without a role", YAML, "!Ref GatewayLogAccount, elsewhere", "here, elsewhere", PREFLIGHT),
+    ("ten purges at a time", YAML, "ParallelizationFactor: 1", "ParallelizationFactor: 10", TEMPLATE),
+    ("concurrency that a new account lacks", YAML, "Type: Number\n    Default: 0", "Type: Number\n    Default: 5", TEMPLATE),
+    ("a firewall that is no template", "examples/firewall.yaml", "RateBasedStatement", "RateStatement", FIREWALL),
+    ("a region that is not the profile's", "cli/main.py", 'os.environ.get("AWS_REGION") or', '"us-east-1" or', DEPLOYMENT),
+    ("a new layer that no version gets", YAML, "      PublishLambdaVersion: true\n", "", PREFLIGHT),
+    ("a function that keeps its old layers", YAML, "      AutoPublishAliasAllProperties: true\n", "", PREFLIGHT),
+    ("a gradual deployment by default", YAML, 'Default: "false"', 'Default: "true"', PREFLIGHT),
+    ("a gradual deployment without an alarm", YAML, "      Alarms: [!Ref ServerErrors]\n", "", PREFLIGHT),
+    ("half an hour that the alarm outlasts", YAML, "Canary10Percent30Minutes", "Canary10Percent10Minutes", TEMPLATE),
+    ("a deployment of what is not committed", ".ci/deployable", '-n "$(git status --porcelain)"', '"" = x', DEPLOYMENT),
+    ("a deployment of what was not tested", ".ci/deployable", '!= "$(.ci/tree)"', '= x', DEPLOYMENT),
+    ("a note after tests that failed", ".ci/tested", '"$@"\n', '"$@" || true\n', DEPLOYMENT),
+    ("a range without a new lock", "pyproject.toml", '"mangum>=0.19,<1"', '"mangum>=0.20,<1"', LOCKED),
+    ("a package with another hash", "layers/dependencies/requirements.txt", "--hash=sha256:", "--hash=md5:", LOCKED),
+    ("a build that takes any file", "layers/dependencies/Makefile", " --require-hashes", "", LOCKED),
     ("log lines that Lambda takes for INFO", f"{SERVICE}/log.py", ", use_rfc3339=True", "", FIRST_DAY),
     ("idle connections that are kept", f"{STORE}/dynamodb.py", "if _used - before > _IDLE:", "if False:", FIRST_DAY),
     ("a missing permission as a 503", f"{STORE}/dynamodb.py", '    "AccessDeniedException",\n', "", FIRST_DAY),
@@ -118,6 +139,7 @@ MUTANTS: Final = [
     ("a context limit off by one", f"{SERVICE}/request_models.py", "CONTEXT_LIMIT = 8_192", "CONTEXT_LIMIT = 8_193", BAD_INPUT),
     ("a parser without a depth limit", f"{SERVICE}/legacy.py", "from_json(body) |", "json.loads(body) |", BAD_INPUT),
     ("bytecode checked by timestamp", "layers/service/Makefile", "unchecked-hash", "timestamp", ARCHITECTURE),
+    ("a throttled call that is never given up", f"{STORE}/dynamodb.py", "_ATTEMPTS = 3", "_ATTEMPTS = 9", COUNTS),
     ("a needless query", f"{STORE}/audit_trail.py", "if number == 1:", "if number == 0:", COUNTS),
     ("a needless import", f"{SERVICE}/cold_start.py", "import gc\n", "import gc\nimport boto3\n", COUNTS),
     ("a pause that restricts nothing", f"{CONTRACT}/action_space.py", "(PAUSE, when.should_pause)", "(PAUSE, False)", FUZZ),
@@ -162,9 +184,9 @@ def main() -> int:
 
 
 def _copy(copy: Path) -> None:
-    for name in ("tests", "functions", "layers", "engine", "local", "cli", "events", "docs", "benchmarks"):
+    for name in (".ci", "tests", "functions", "layers", "engine", "local", "cli", "events", "docs", "benchmarks", "examples"):
         shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("template.yaml", "samconfig.toml", "pyproject.toml", "Makefile", ".checkov.yaml"):
+    for name in ("template.yaml", "samconfig.toml", "pyproject.toml", "Makefile", ".checkov.yaml", ".gitignore"):
         shutil.copy(ROOT / name, copy / name)
     for name in (".venv", ".venv-sam", ".venv-checkov"):
         (copy / name).symlink_to(ROOT / name)

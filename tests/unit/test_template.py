@@ -338,12 +338,81 @@ def test_layers_are_built_for_the_functions_runtime():
             assert f"{parameter.upper()} ?= {parameters[parameter]['Default']}\n" in text, makefile
 
 
+def test_a_purge_takes_little_concurrency_and_reserves_none_by_default():
+    purge = RESOURCES["Purge"]["Properties"]
+    assert purge["Events"]["Removed"]["Properties"]["ParallelizationFactor"] == 1
+    # A new AWS account has ten and lets nobody reserve any.
+    loaded = template.load()
+    assert loaded["Parameters"]["PurgeConcurrency"]["Default"] == 0
+    assert loaded["Conditions"]["ReservesForPurge"] == {"Not": [{"Equals": [{"Ref": "PurgeConcurrency"}, 0]}]}
+    none = {"Ref": "AWS::NoValue"}
+    assert purge["ReservedConcurrentExecutions"] == {"If": ["ReservesForPurge", {"Ref": "PurgeConcurrency"}, none]}
+    functions = of_type("AWS::Serverless::Function")
+    assert [name for name in functions if "ReservedConcurrentExecutions" in functions[name]["Properties"]] == ["Purge"]
+
+
+def test_a_gradual_deployment_lasts_longer_than_its_alarm_needs():
+    preference = template.load()["Globals"]["Function"]["DeploymentPreference"]
+    minutes = int(re.fullmatch(r"Canary10Percent(\d+)Minutes", preference["Type"])[1])
+    alarm = RESOURCES[preference["Alarms"][0]["Ref"]]["Properties"]
+    assert minutes * 60 > alarm["Period"] * (alarm["EvaluationPeriods"] + 1)
+    # A tenth of the requests, of which each fails, is more than the alarm lets pass.
+    assert alarm["Threshold"] < 0.1
+
+
+def test_the_table_survives_what_it_must_and_its_stream_carries_items():
+    table = RESOURCES["Table"]
+    assert (table["DeletionPolicy"], table["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain")
+    assert table["Properties"]["StreamSpecification"] == {"StreamViewType": "NEW_IMAGE"}
+    assert table["Properties"]["DeletionProtectionEnabled"] is True
+
+
+def test_the_stage_is_throttled_and_health_more_so():
+    throttles = {settings["ResourcePath"]: settings["ThrottlingRateLimit"] for settings in API["MethodSettings"]}
+    assert throttles["/*"] == 5000
+    assert throttles["/~1v1~1health"] == 20
+    assert not any(settings["MetricsEnabled"] for settings in API["MethodSettings"])
+
+
+def test_every_layer_is_named_after_its_stage():
+    layers = of_type("AWS::Serverless::LayerVersion").values()
+    assert all("${Stage}" in layer["Properties"]["LayerName"]["Sub"] for layer in layers)
+
+
+def test_a_domain_has_a_record_for_each_version_of_ip():
+    records = of_type("AWS::Route53::RecordSet").values()
+    assert sorted(record["Properties"]["Type"] for record in records) == ["A", "AAAA"]
+
+
+def test_the_example_firewall_answers_as_the_api_does():
+    firewall = template.read(template.ROOT / "examples" / "firewall.yaml")
+    acl = firewall["Resources"]["WebAcl"]["Properties"]
+    (rule,) = acl["Rules"]
+    answer = rule["Action"]["Block"]["CustomResponse"]
+    body = json.loads(acl["CustomResponseBodies"][answer["CustomResponseBodyKey"]]["Content"])
+    own = template.gateway_response("THROTTLED")
+    assert (answer["ResponseCode"], set(body), body["error"]) == (own.status, set(own.body), own.body["error"])
+    assert {header["Name"]: header["Value"] for header in answer["ResponseHeaders"]}["Retry-After"] == str(body["retry_after"])
+    # Accounts may share an address, and one of the plan pro may send all that its plan allows.
+    assert firewall["Parameters"]["RequestsPerMinute"]["Default"] >= 10 * PLANS["pro"].per_minute
+    # The stack itself has no firewall unless it is given one.
+    assert template.load()["Parameters"]["WebAclArn"]["Default"] == ""
+
+
 def test_every_alarm_has_an_action_and_is_documented():
     explained = (template.ROOT / "docs" / "operations.md").read_text()
     for alarm in of_type("AWS::CloudWatch::Alarm").values():
         properties = alarm["Properties"]
         assert properties["AlarmActions"] == [{"Ref": "AlarmTopic"}]
         assert f"### {properties['AlarmName']['Sub'].removeprefix('identity-os-${Stage}-')}\n" in explained
+
+
+@pytest.mark.parametrize(("alarm", "without"), [("FunctionErrors", {"Authorizer"}), ("FunctionThrottles", set())])
+def test_the_alarms_on_functions_watch_every_function(alarm, without):
+    """The authorizer raises for every bad key: that is how it refuses."""
+    metrics = [metric["MetricStat"]["Metric"] for metric in RESOURCES[alarm]["Properties"]["Metrics"] if "MetricStat" in metric]
+    watched = {metric["Dimensions"][0]["Value"]["Ref"] for metric in metrics}
+    assert watched == set(of_type("AWS::Serverless::Function")) - without
 
 
 def test_dashboard_is_valid_and_refers_to_existing_resources():
