@@ -83,7 +83,7 @@ class _Shared:
         """Read the contract if it is old."""
 
     def annotate(self, name: str, annotations: Mapping[str, Any]) -> None:
-        """Tell the MCP annotations of a tool (readOnlyHint, openWorldHint, destructiveHint)."""
+        """Tell the MCP annotations of a tool (readOnlyHint, openWorldHint, destructiveHint). A title alone says nothing."""
         self.core.tools.annotations[name] = annotations
 
     def explain_tools(self, names: Iterable[str] = ()) -> str:

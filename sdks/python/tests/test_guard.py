@@ -379,6 +379,29 @@ def test_which_action_a_tool_is(name, action, source):
     assert (found.action.value, found.source) == (action, source)
 
 
+@pytest.mark.parametrize(
+    ("annotations", "action", "source"),
+    [
+        ({"title": "Look an order up"}, "clarify", "verb"),
+        ({"title": None, "readOnlyHint": None, "destructiveHint": None, "idempotentHint": None}, "clarify", "verb"),
+        ({"readOnlyHint": "false"}, "clarify", "verb"),  # no boolean: it declares nothing, and text is always true
+        ({}, "clarify", "verb"),
+        (None, "clarify", "verb"),
+        # One hint is enough for MCP's defaults: not read-only, destructive.
+        ({"title": "T", "idempotentHint": True}, "execute", "annotations"),
+        ({"destructiveHint": False}, "execute", "annotations"),
+        ({"readOnlyHint": False}, "execute", "annotations"),
+        ({"title": "T", "readOnlyHint": True}, "clarify", "annotations"),
+        ({"read_only_hint": True, "open_world_hint": True}, "explore", "annotations"),
+    ],
+)
+def test_annotations_without_a_declared_hint_say_nothing(annotations, action, source):
+    guard = Guard(Engine(), "inst_1")
+    guard.annotate("get_order", annotations)
+    found = guard.tool_action("get_order")
+    assert (found.action.value, found.source, found.outside) == (action, source, action == "explore")
+
+
 def test_a_word_that_is_no_action_is_found_at_once():
     with pytest.raises(ValueError, match="exceute"):
         Guard(Engine(), "inst_1", tools={"refund": "exceute"})
