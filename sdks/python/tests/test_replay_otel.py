@@ -126,6 +126,44 @@ def test_other_vocabularies(attributes):
     assert run.agent == "shop", "the service, where no span names an agent"
 
 
+MESSAGE = {"content": "no such order", "name": "get_order", "id": None, "tool_call_id": "call-1", "status": "error"}
+LANGCHAIN = {
+    "OpenInference": {
+        "openinference.span.kind": "TOOL",
+        "tool.name": "get_order",
+        "input.value": "{'order': 7}",
+        "output.value": json.dumps({"type": "tool", "data": MESSAGE}),
+    },
+    "Traceloop": {
+        "traceloop.span.kind": "tool",
+        "traceloop.entity.name": "get_order",
+        "gen_ai.tool.call.arguments": json.dumps({"input_str": "{'order': 7}", "metadata": {"langgraph_step": 4}}),
+        "traceloop.entity.output": json.dumps(
+            {
+                "output": {"lc": 1, "type": "constructor", "id": ["x", "ToolMessage"], "kwargs": MESSAGE},
+                "kwargs": {"color": "red"},
+            }
+        ),
+    },
+}
+
+
+@pytest.mark.parametrize("vocabulary", LANGCHAIN)
+def test_a_tool_message_of_langchain_says_what_the_call_brought(vocabulary):
+    [run] = runs_of(flat(2, LANGCHAIN[vocabulary], status="OK"))
+    called, returned = run.steps
+    assert (called.tool, called.arguments) == ("get_order", "{'order': 7}")
+    assert (returned.result, returned.error, returned.rule) == ("no such order", "no such order", "the recording says error")
+
+
+def test_the_exceptions_own_message_comes_before_a_description_that_holds_a_traceback():
+    events = [{"name": "exception", "attributes": {"exception.message": "declined"}}]
+    span = flat(1, tool("pay", {}, ""), status="ERROR", events=events)
+    span["status"]["description"] = "Traceback: in get(timeout=5) ..."
+    [run] = runs_of(span)
+    assert run.steps[1].error == "declined"
+
+
 def test_calls_that_overlap_begin_and_end_when_their_spans_do():
     spans = [flat(1, tool("a", {}, "x"), begin=0, end=5), flat(2, tool("b", {}, "y"), begin=1, end=2)]
     [run] = runs_of(*spans)

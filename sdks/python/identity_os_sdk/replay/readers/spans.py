@@ -1,40 +1,14 @@
 """A span, whichever way it is written: OTLP JSON with its lists of keys and values, or flat as the SDKs' exporters write it."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from identity_os_sdk.replay.readers.conversation import UnreadableError, name_of
+from identity_os_sdk.replay.readers.conversation import UnreadableError
+from identity_os_sdk.spans import Span
+from identity_os_sdk.values import name_of
 
 _SCOPES = ("scopeSpans", "instrumentationLibrarySpans", "scope_spans")
-
-
-@dataclass
-class Span:
-    """A span. `start` and `end` are nanoseconds; `status` is ok, error, or empty where it is unset."""
-
-    trace: str
-    id: str
-    parent: str
-    name: str
-    start: int
-    end: int
-    attributes: Mapping[str, Any]
-    resource: Mapping[str, Any]
-    status: str
-    message: str
-
-    def failure(self) -> tuple[bool | None, str]:
-        """Whether the recording says that it failed, None where it says nothing; and the text."""
-        kind = name_of(self.attributes.get("error.type"))
-        if self.status == "error" or kind:
-            return True, self.message or kind
-        return (False, "") if self.status == "ok" else (None, "")
-
-    def take_failure_of(self, other: "Span") -> None:
-        """Another span of the same call failed."""
-        self.status, self.message = "error", other.failure()[1]
 
 
 def spans(value: Any, problem: Callable[[str], None]) -> Iterator[Span]:
@@ -74,7 +48,8 @@ def _span(value: Mapping[str, Any], resource: Mapping[str, Any]) -> Span:
         raise UnreadableError("a span without a start")
     said = status if isinstance(status, dict) else {"code": status}
     code = str(said.get("code", said.get("status_code", ""))).rpartition(".")[2].rpartition("_")[2].lower()
-    message = name_of(said.get("message") or said.get("description")) or _exception(value)
+    # The exception's own message first: a description may be a whole traceback.
+    message = _exception(value) or name_of(said.get("message") or said.get("description"))
     return Span(
         trace,
         _id(ids.get("span_id") or ids.get("spanId")),

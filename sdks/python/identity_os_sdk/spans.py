@@ -1,0 +1,106 @@
+"""What a span says of a tool call, in three vocabularies: GenAI's `execute_tool`, OpenInference's TOOL, Traceloop's tool.
+
+Replay reads recorded spans with it, the OpenTelemetry adapter those that end in this process. How a span is written down
+or kept does not belong here.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from identity_os_sdk.values import arguments_of, langchain_message, name_of, text_of
+
+_KINDS = ("openinference.span.kind", "traceloop.span.kind")
+_TOOL = ("gen_ai.tool.name", "tool.name", "traceloop.entity.name", "mcp.tool.name")
+_CALL_ID = ("gen_ai.tool.call.id", "tool_call.id", "tool.id")
+_ARGUMENTS = ("gen_ai.tool.call.arguments", "input.value", "traceloop.entity.input", "mcp.tool.arguments")
+_RESULT = ("gen_ai.tool.call.result", "output.value", "traceloop.entity.output")
+_AGENT = ("gen_ai.agent.name", "agent.name")
+_CONVERSATION = ("gen_ai.conversation.id", "session.id")
+
+
+@dataclass
+class Span:
+    """A span. `start` and `end` are nanoseconds; `status` is ok, error, or empty where it is unset."""
+
+    trace: str
+    id: str
+    parent: str
+    name: str
+    start: int
+    end: int
+    attributes: Mapping[str, Any]
+    resource: Mapping[str, Any]
+    status: str
+    message: str
+
+    def executes_tool(self) -> bool:
+        """Whether it is a tool call."""
+        kinds = [str(self.attributes.get(name, "")).lower() for name in _KINDS]
+        named = self.name.startswith("execute_tool ")
+        return named or "tool" in kinds or str(self.attributes.get("gen_ai.operation.name", "")).lower() == "execute_tool"
+
+    def tool(self) -> str:
+        """The tool's name."""
+        return self._first(_TOOL) or self.name.removeprefix("execute_tool ").removesuffix(".tool")
+
+    def call_id(self) -> str:
+        """The call's id as the model gave it, empty where the span does not say."""
+        return self._first(_CALL_ID) or name_of(self._returned()[0].get("tool_call_id"))
+
+    def agent(self) -> str:
+        """The name of the agent, empty where this span does not say."""
+        return self._first(_AGENT)
+
+    def conversation(self) -> str:
+        """The conversation or session, empty where this span does not say."""
+        return self._first(_CONVERSATION)
+
+    def arguments(self) -> Any:
+        """The arguments, mostly as JSON text; None where nobody recorded them."""
+        value = self._value(_ARGUMENTS)
+        # Traceloop puts LangChain's whole run around them, with the number of its step: no two calls would be alike.
+        found = _object(value)
+        return value if "input_str" not in found else found.get("inputs") or found["input_str"]
+
+    def result(self) -> Any:
+        """What the call brought; None where nobody recorded it. Of a LangChain message its text: the rest is new each time."""
+        return self._returned()[1]
+
+    def failure(self) -> tuple[bool | None, str]:
+        """Whether the recording says that it failed, None where it says nothing; and the text."""
+        kind = name_of(self.attributes.get("error.type"))
+        if self.status == "error" or kind:
+            return True, self.message or kind
+        message, text = self._returned()
+        if message.get("status") == "error":  # the tool's exception became a result: the span itself ends well
+            return True, str(text)
+        return (False, "") if self.status == "ok" else (None, "")
+
+    def take_failure_of(self, other: "Span") -> None:
+        """Another span of the same call failed."""
+        self.status, self.message = "error", other.failure()[1]
+
+    def _first(self, names: tuple[str, ...]) -> str:
+        return next((found for name in names if (found := name_of(self.attributes.get(name)))), "")
+
+    def _value(self, names: tuple[str, ...]) -> Any:
+        return next((self.attributes[name] for name in names if self.attributes.get(name) is not None), None)
+
+    def _returned(self) -> tuple[Mapping[str, Any], Any]:
+        """The tool message, if the result is one of LangChain as JSON, and what the call brought."""
+        value = self._value(_RESULT)
+        found = _object(value)
+        if {"output", "kwargs"} <= set(found):  # Traceloop's
+            value = found["output"]
+            found = value if isinstance(value, dict) else {}
+        kind, fields = langchain_message(found)
+        return (fields, text_of(fields["content"])) if kind == "tool" and "content" in fields else ({}, value)
+
+
+def _object(value: Any) -> dict[str, Any]:
+    """A JSON object out of its text; empty for whatever is none."""
+    if not isinstance(value, str) or not value.startswith("{"):
+        return {}
+    parsed = arguments_of(value)
+    return parsed if isinstance(parsed, dict) else {}
