@@ -15,13 +15,16 @@ _TOOL = ("gen_ai.tool.name", "tool.name", "traceloop.entity.name", "mcp.tool.nam
 _CALL_ID = ("gen_ai.tool.call.id", "tool_call.id", "tool.id")
 _ARGUMENTS = ("gen_ai.tool.call.arguments", "input.value", "traceloop.entity.input", "mcp.tool.arguments")
 _RESULT = ("gen_ai.tool.call.result", "output.value", "traceloop.entity.output")
-_AGENT = ("gen_ai.agent.name", "agent.name")
+_AGENT = ("gen_ai.agent.name", "agent.name", "traceloop.association.properties.lc_agent_name")
 _CONVERSATION = ("gen_ai.conversation.id", "session.id")
 
 
 @dataclass
 class Span:
-    """A span. `start` and `end` are nanoseconds; `status` is ok, error, or empty where it is unset."""
+    """A span. `start` and `end` are nanoseconds; `status` is ok, error, or empty where it is unset.
+
+    `message` and `exception`: the text of an error, and the class of an exception that was recorded.
+    """
 
     trace: str
     id: str
@@ -33,6 +36,12 @@ class Span:
     resource: Mapping[str, Any]
     status: str
     message: str
+    exception: str = ""
+
+    @classmethod
+    def of(cls, name: str, attributes: Mapping[str, Any]) -> "Span":
+        """A span of which only name and attributes are known."""
+        return cls("", "", "", name, 0, 0, attributes, {}, "", "")
 
     def executes_tool(self) -> bool:
         """Whether it is a tool call."""
@@ -50,7 +59,7 @@ class Span:
 
     def agent(self) -> str:
         """The name of the agent, empty where this span does not say."""
-        return self._first(_AGENT)
+        return self._first(_AGENT) or name_of(_object(self.attributes.get("metadata")).get("lc_agent_name"))
 
     def conversation(self) -> str:
         """The conversation or session, empty where this span does not say."""
@@ -69,17 +78,20 @@ class Span:
 
     def failure(self) -> tuple[bool | None, str]:
         """Whether the recording says that it failed, None where it says nothing; and the text."""
-        kind = name_of(self.attributes.get("error.type"))
-        if self.status == "error" or kind:
-            return True, self.message or kind
+        if self.status == "error" or self.attributes.get("error.type") or (self.exception and self.status != "ok"):
+            return True, self.message or self.error_class()
         message, text = self._returned()
         if message.get("status") == "error":  # the tool's exception became a result: the span itself ends well
             return True, str(text)
         return (False, "") if self.status == "ok" else (None, "")
 
+    def error_class(self) -> str:
+        """The class of an error, without its module; empty where the span does not say."""
+        return (name_of(self.attributes.get("error.type")) or self.exception).rpartition(".")[2]
+
     def take_failure_of(self, other: "Span") -> None:
         """Another span of the same call failed."""
-        self.status, self.message = "error", other.failure()[1]
+        self.status, self.message, self.exception = "error", other.failure()[1], other.error_class()
 
     def _first(self, names: tuple[str, ...]) -> str:
         return next((found for name in names if (found := name_of(self.attributes.get(name)))), "")

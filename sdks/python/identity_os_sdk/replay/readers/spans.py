@@ -49,7 +49,8 @@ def _span(value: Mapping[str, Any], resource: Mapping[str, Any]) -> Span:
     said = status if isinstance(status, dict) else {"code": status}
     code = str(said.get("code", said.get("status_code", ""))).rpartition(".")[2].rpartition("_")[2].lower()
     # The exception's own message first: a description may be a whole traceback.
-    message = _exception(value) or name_of(said.get("message") or said.get("description"))
+    kind, text = _exception(value)
+    message = text or name_of(said.get("message") or said.get("description"))
     return Span(
         trace,
         _id(ids.get("span_id") or ids.get("spanId")),
@@ -61,15 +62,17 @@ def _span(value: Mapping[str, Any], resource: Mapping[str, Any]) -> Span:
         resource,
         {"1": "ok", "2": "error"}.get(code, code if code in ("ok", "error") else ""),
         message,
+        kind,
     )
 
 
-def _exception(value: Mapping[str, Any]) -> str:
+def _exception(value: Mapping[str, Any]) -> tuple[str, str]:
+    """Class and message of an exception that was recorded, empty where there was none."""
     for event in _listed(value.get("events")):
         found = _attributes(event.get("attributes"))
         if found.get("exception.message"):
-            return name_of(found["exception.message"])
-    return ""
+            return name_of(found.get("exception.type")), name_of(found["exception.message"])
+    return "", ""
 
 
 def _attributes(value: Any) -> dict[str, Any]:
