@@ -86,13 +86,14 @@ class Outgoing:
 
 @dataclass
 class _Call:
-    """One attempt of one call: what was said of it, and whether it is over."""
+    """One attempt of one call: what was said of it, and whether it is over. `seen`: nobody asked, it was made already."""
 
     verdict: Verdict
     attempt: int = 1
     arguments: str = ""
     shown: Any = None
     over: bool = False
+    seen: bool = False
 
 
 @dataclass
@@ -284,7 +285,7 @@ class Core:
             shown = args if self._record == "arguments" else None
             # Arguments that nobody recorded are like no others.
             given = digest(call_id if seen and args is None else args)
-            self._remember(call_id, _Call(verdict, attempt, given, shown))
+            self._remember(call_id, _Call(verdict, attempt, given, shown, seen=seen))
             reports = self._denied(verdict) if verdict.kind == "deny" else []
             if verdict.allowed and name in self._tools and not self._tools[name].granted():
                 del self._tools[name]
@@ -401,6 +402,12 @@ class Core:
     def knows(self, call_id: str | None) -> bool:
         """Whether this process has judged the call."""
         return not call_id or call_id in self._calls
+
+    def was_asked(self, call_id: str) -> bool:
+        """Whether this process was asked about the call before it was made. Adapters may put a conversation before the id."""
+        end = f":{call_id}"
+        with self._lock:
+            return any(not call.seen and (known == call_id or known.endswith(end)) for known, call in self._calls.items())
 
     def broken(self, name: str, call_id: str | None, reason: str = "the guard failed") -> Verdict:
         """The denial of what could not be judged."""

@@ -162,8 +162,7 @@ class IdentityOSSpanProcessor(SpanProcessor):
         if guard is None:
             return
         given = call.call_id()
-        # Pydantic AI's adapter names calls by their conversation, too.
-        if given and (guard.core.knows(given) or guard.core.knows(f"{call.conversation()}:{given}")):
+        if given and guard.core.was_asked(given):
             return
         result = call.result()
         error, _ = _RULES.judge(result, *call.failure())

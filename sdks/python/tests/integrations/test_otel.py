@@ -155,11 +155,12 @@ def test_a_span_that_carries_a_verdict_is_left_to_the_adapter_and_so_is_what_is_
     assert guard.engine.reports == [["EXPLORATION", 0.5]]
 
 
-def test_a_call_that_the_guard_judged_is_not_counted_twice_wherever_its_span_is():
+@pytest.mark.parametrize("call_id", ["c1", "thread-7:c1"])
+def test_a_call_that_the_guard_judged_is_not_counted_twice_wherever_its_span_is(call_id):
     guard = new_guard()
     traced = observing(guard)
-    guard.before_tool("pay", {"target": "1"}, "c1")
-    guard.after_tool("pay", "c1", result="paid")
+    guard.before_tool("pay", {"target": "1"}, call_id)
+    guard.after_tool("pay", call_id, result="paid")
     traced.call("pay", "paid", **{"gen_ai.tool.call.id": "c1"})
     traced.flushed()
     assert guard.engine.reports == [["EXPLORATION", 0.5]]

@@ -1,6 +1,7 @@
 """The OpenAI Agents SDK, instrumented by Traceloop: what the spans tell the guard is what its adapter tells it."""
 
 import asyncio
+import functools
 
 import agents
 import traced
@@ -27,6 +28,7 @@ def run(agent):
     asyncio.run(Runner.run(agent, "Please.", max_turns=100))
 
 
+@functools.cache
 def instrument(provider):
     agents.set_trace_processors([])  # OpenAI's own exporter
     OpenAIAgentsInstrumentor().instrument(tracer_provider=provider)

@@ -11,6 +11,10 @@ from pydantic_ai.models.instrumented import InstrumentationSettings
 INSTRUMENTED = []
 
 
+def instrument(provider):
+    INSTRUMENTED[:] = [Instrumentation(InstrumentationSettings(tracer_provider=provider))]
+
+
 def run(script, *capabilities):
     def tool(name):
         def run(target: str) -> str:
@@ -38,7 +42,7 @@ def run(script, *capabilities):
 
 
 test_observed, test_agents, test_guarded_calls_are_reported_once = traced.tests(
-    lambda provider: INSTRUMENTED.append(Instrumentation(InstrumentationSettings(tracer_provider=provider))),
+    instrument,
     lambda script, _: run(script),
     lambda script, guard: run(script, IdentityOSCapability(guard)),
 )

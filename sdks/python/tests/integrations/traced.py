@@ -24,13 +24,15 @@ class Switched(SpanProcessor):
 
 
 def tests(instrument, play, play_guarded):
-    """Three tests. `instrument(provider)`; `play(script, guard)` runs an agent called support-bot that nothing guards,
-    `play_guarded` one with the adapter."""
+    """Three tests. `instrument(provider)` is called before each.
+
+    `play(script, guard)` runs an agent called support-bot that nothing guards, `play_guarded` one with the adapter.
+    """
     switched, provider = Switched(), TracerProvider()
     provider.add_span_processor(switched)
-    instrument(provider)
 
     def through(processor, work):
+        instrument(provider)
         switched.now = processor
         try:
             work()
