@@ -16,6 +16,9 @@ _CALL_ID = ("gen_ai.tool.call.id", "tool_call.id", "tool.id")
 _ARGUMENTS = ("gen_ai.tool.call.arguments", "input.value", "traceloop.entity.input", "mcp.tool.arguments")
 _RESULT = ("gen_ai.tool.call.result", "output.value", "traceloop.entity.output")
 _AGENT = ("gen_ai.agent.name", "agent.name", "traceloop.association.properties.lc_agent_name")
+#: Exceptions by which LangGraph and Strands leave a call to ask somebody, or to go on elsewhere; and Pydantic AI's word for it.
+_LEAVES = frozenset({"GraphInterrupt", "NodeInterrupt", "GraphBubbleUp", "ParentCommand", "InterruptException"})
+_DEFERRED = "pydantic_ai.tool.deferral.name"
 _CONVERSATION = ("gen_ai.conversation.id", "session.id")
 
 
@@ -75,6 +78,11 @@ class Span:
     def result(self) -> Any:
         """What the call brought; None where nobody recorded it. Of a LangChain message its text: the rest is new each time."""
         return self._returned()[1]
+
+    def is_over(self) -> bool:
+        """Whether the call came to an end. One that waits for somebody's answer has neither worked nor failed yet."""
+        classes = {self.error_class(), self.exception.rpartition(".")[2]}
+        return not (classes & _LEAVES or self.attributes.get(_DEFERRED))
 
     def failure(self) -> tuple[bool | None, str]:
         """Whether the recording says that it failed, None where it says nothing; and the text."""

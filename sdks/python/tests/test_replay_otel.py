@@ -156,6 +156,12 @@ def test_a_tool_message_of_langchain_says_what_the_call_brought(vocabulary):
     assert (returned.result, returned.error, returned.rule) == ("no such order", "no such order", "the recording says error")
 
 
+def test_a_call_that_waits_for_an_answer_is_no_step_until_it_ran():
+    waits = flat(1, tool("pay", {}, None, **{"error.type": "GraphInterrupt"}), status="ERROR")
+    [run] = runs_of(waits, flat(2, tool("pay", {}, "paid"), begin=2))
+    assert [(type(step).__name__, step.call_id) for step in run.steps] == [("Called", "2"), ("Returned", "2")]
+
+
 def test_the_exceptions_own_message_comes_before_a_description_that_holds_a_traceback():
     events = [{"name": "exception", "attributes": {"exception.message": "declined"}}]
     span = flat(1, tool("pay", {}, ""), status="ERROR", events=events)

@@ -132,7 +132,7 @@ class IdentityOSSpanProcessor(SpanProcessor):
         if VERDICT in (span.attributes or {}) or not Span.of(span.name, span.attributes or {}).executes_tool():
             return None
         call = _read(span)
-        if mine.inside == call.tool():
+        if mine.inside == call.tool() or not call.is_over():
             return None
         if mine.failed is not None and not call.failure()[0]:
             call.take_failure_of(mine.failed)

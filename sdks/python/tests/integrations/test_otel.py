@@ -184,6 +184,31 @@ def test_errors_come_from_status_exception_and_error_type(error, attributes, rep
     assert guard.engine.reports == [report]
 
 
+class GraphInterrupt(Exception):
+    """As LangGraph's."""
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "attributes"),
+    [
+        (GraphInterrupt("sure?"), StatusCode.OK, {}),  # by OpenInference
+        (GraphInterrupt("sure?"), StatusCode.ERROR, {"error.type": "GraphInterrupt"}),  # by Traceloop
+        (None, StatusCode.UNSET, {"pydantic_ai.tool.deferral.name": "ApprovalRequired"}),
+    ],
+)
+def test_a_call_that_waits_for_an_answer_has_neither_worked_nor_failed(error, status, attributes):
+    guard = new_guard()
+    traced = observing(guard)
+    with traced.tracer.start_as_current_span("execute_tool pay", attributes=attributes) as span:
+        if error is not None:
+            span.record_exception(error)
+        span.set_status(status)
+    assert guard.engine.reports == []
+    traced.call("pay", "paid")
+    traced.flushed()
+    assert guard.engine.reports == [["EXPLORATION", 0.5]]
+
+
 def test_an_exception_event_alone_is_an_error_unless_the_status_says_ok():
     guard = new_guard()
     traced = observing(guard)

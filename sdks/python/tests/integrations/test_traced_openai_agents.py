@@ -29,11 +29,14 @@ def run(agent):
 
 
 @functools.cache
-def instrument(provider):
+def instrument():
     agents.set_trace_processors([])  # OpenAI's own exporter
-    OpenAIAgentsInstrumentor().instrument(tracer_provider=provider)
+    OpenAIAgentsInstrumentor().instrument(tracer_provider=traced.PROVIDER)
 
 
 test_observed, test_agents, test_guarded_calls_are_reported_once = traced.tests(
-    instrument, lambda script, _: run(support(script)), lambda script, guard: run(guarded(support(script), guard))
+    instrument,
+    {"opentelemetry.instrumentation.openai_agents"},
+    lambda script, _: run(support(script)),
+    lambda script, guard: run(guarded(support(script), guard)),
 )

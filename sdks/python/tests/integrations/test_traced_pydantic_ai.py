@@ -8,11 +8,7 @@ from pydantic_ai.messages import ModelResponse, TextPart, ToolCallPart
 from pydantic_ai.models.function import FunctionModel
 from pydantic_ai.models.instrumented import InstrumentationSettings
 
-INSTRUMENTED = []
-
-
-def instrument(provider):
-    INSTRUMENTED[:] = [Instrumentation(InstrumentationSettings(tracer_provider=provider))]
+INSTRUMENTED = Instrumentation(InstrumentationSettings(tracer_provider=traced.PROVIDER))
 
 
 def run(script, *capabilities):
@@ -37,12 +33,13 @@ def run(script, *capabilities):
         name="support-bot",
         tools=[tool(name) for name in script.tools],
         output_type=[str, DeferredToolRequests],
-        capabilities=[*INSTRUMENTED, *capabilities],
+        capabilities=[INSTRUMENTED, *capabilities],
     ).run_sync("Please.")
 
 
 test_observed, test_agents, test_guarded_calls_are_reported_once = traced.tests(
-    instrument,
+    lambda: None,
+    {"pydantic-ai"},
     lambda script, _: run(script),
     lambda script, guard: run(script, IdentityOSCapability(guard)),
 )

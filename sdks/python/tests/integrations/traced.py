@@ -9,10 +9,10 @@ FAILING = next(each for each in story.STORIES if each["name"] == "a tool fails u
 
 
 class Switched(SpanProcessor):
-    """A framework is instrumented once in a process; each test has a processor of its own behind this one."""
+    """Instrumentations keep the first provider that they are given: each test has a processor of its own behind this one."""
 
     def __init__(self):
-        self.now = None
+        self.now, self.libraries = None, set()
 
     def on_start(self, span, parent_context=None):
         if self.now is not None:
@@ -20,39 +20,49 @@ class Switched(SpanProcessor):
 
     def on_end(self, span):
         if self.now is not None:
+            self.libraries.add(span.instrumentation_scope.name)
             self.now.on_end(span)
 
 
-def tests(instrument, play, play_guarded):
-    """Three tests. `instrument(provider)` is called before each.
+SWITCHED, PROVIDER = Switched(), TracerProvider()
+PROVIDER.add_span_processor(SWITCHED)
+
+
+def observe(guard, work, **options):
+    """Do the work while the guard, or whatever a processor takes, observes. The libraries that wrote spans."""
+    processor = IdentityOSSpanProcessor(guard, **options)
+    SWITCHED.now, SWITCHED.libraries = processor, set()
+    try:
+        work()
+        assert processor.force_flush()
+        assert processor.dropped == 0
+        return SWITCHED.libraries
+    finally:
+        SWITCHED.now = None
+        processor.shutdown()
+
+
+def tests(instrument, libraries, play, play_guarded):
+    """Three tests. `instrument()` with PROVIDER is called before each; `libraries` are the ones that write spans then.
 
     `play(script, guard)` runs an agent called support-bot that nothing guards, `play_guarded` one with the adapter.
     """
-    switched, provider = Switched(), TracerProvider()
-    provider.add_span_processor(switched)
 
-    def through(processor, work):
-        instrument(provider)
-        switched.now = processor
-        try:
-            work()
-            assert processor.force_flush()
-            assert processor.dropped == 0
-        finally:
-            switched.now = None
-            processor.shutdown()
+    def through(guard, work):
+        instrument()
+        assert observe(guard, work) == libraries
 
-    test_observed = story.observed(lambda script, guard: through(IdentityOSSpanProcessor(guard), lambda: play(script, guard)))
+    test_observed = story.observed(lambda script, guard: through(guard, lambda: play(script, guard)))
 
     @pytest.mark.parametrize("name", ["support-bot", "another"])
     def test_the_guard_is_that_of_the_agent(name):
         guard, script = story.new_guard(FAILING), story.Script(FAILING)
-        through(IdentityOSSpanProcessor({name: guard}), lambda: play(script, guard))
+        through({name: guard}, lambda: play(script, guard))
         assert guard.engine.reports == (FAILING["observed"]["reports"] if name == "support-bot" else [])
 
     def test_guarded_calls_are_reported_once():
         guard, script = story.new_guard(FAILING), story.Script(FAILING)
-        through(IdentityOSSpanProcessor(guard), lambda: play_guarded(script, guard))
+        through(guard, lambda: play_guarded(script, guard))
         assert script.ran == FAILING["expected"]["ran"]
         assert guard.engine.reports == FAILING["expected"]["reports"]
 

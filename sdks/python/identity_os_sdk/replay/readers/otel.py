@@ -56,7 +56,7 @@ def _add(traces: dict[str, _Trace], document: Document, span: Span) -> None:
     trace.agent = trace.agent or span.agent()
     trace.service = trace.service or name_of(span.resource.get("service.name"))
     trace.conversation = trace.conversation or span.conversation()
-    if span.executes_tool():
+    if span.executes_tool() and span.is_over():
         trace.tools.append(span)
 
 
