@@ -4,7 +4,7 @@ Replay reads recorded spans with it, the OpenTelemetry adapter those that end in
 or kept does not belong here.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,8 +13,12 @@ from identity_os_sdk.values import arguments_of, langchain_message, name_of, tex
 _KINDS = ("openinference.span.kind", "traceloop.span.kind")
 _TOOL = ("gen_ai.tool.name", "tool.name", "traceloop.entity.name", "mcp.tool.name")
 _CALL_ID = ("gen_ai.tool.call.id", "tool_call.id", "tool.id")
-_ARGUMENTS = ("gen_ai.tool.call.arguments", "input.value", "traceloop.entity.input", "mcp.tool.arguments")
-_RESULT = ("gen_ai.tool.call.result", "output.value", "traceloop.entity.output")
+#: Strands writes arguments and result as events, as older conventions have it: see `from_events`.
+_ARGUMENTS_EVENT, _RESULT_EVENT = ("gen_ai.tool.message", "content"), ("gen_ai.choice", "message")
+_ARGUMENTS = ("gen_ai.tool.call.arguments", "input.value", "traceloop.entity.input", "mcp.tool.arguments", _ARGUMENTS_EVENT[0])
+_RESULT = ("gen_ai.tool.call.result", "output.value", "traceloop.entity.output", _RESULT_EVENT[0])
+#: Google ADK's span around calls that were made at once, each of which has its own.
+_MERGED = "(merged tools)"
 _AGENT = ("gen_ai.agent.name", "agent.name", "traceloop.association.properties.lc_agent_name")
 #: Exceptions by which LangGraph and Strands leave a call to ask somebody, or to go on elsewhere; and Pydantic AI's word for it.
 _LEAVES = frozenset({"GraphInterrupt", "NodeInterrupt", "GraphBubbleUp", "ParentCommand", "InterruptException"})
@@ -50,7 +54,8 @@ class Span:
         """Whether it is a tool call."""
         kinds = [str(self.attributes.get(name, "")).lower() for name in _KINDS]
         named = self.name.startswith("execute_tool ")
-        return named or "tool" in kinds or str(self.attributes.get("gen_ai.operation.name", "")).lower() == "execute_tool"
+        said = named or "tool" in kinds or str(self.attributes.get("gen_ai.operation.name", "")).lower() == "execute_tool"
+        return said and self.attributes.get("gen_ai.tool.name") != _MERGED
 
     def tool(self) -> str:
         """The tool's name."""
@@ -114,8 +119,22 @@ class Span:
         if {"output", "kwargs"} <= set(found):  # Traceloop's
             value = found["output"]
             found = value if isinstance(value, dict) else {}
+        if isinstance(value, str) and value.startswith('[{"text"'):  # content blocks
+            return {}, text_of(arguments_of(value))
         kind, fields = langchain_message(found)
         return (fields, text_of(fields["content"])) if kind == "tool" and "content" in fields else ({}, value)
+
+
+def from_events(events: Iterable[tuple[str, Mapping[str, Any]]]) -> tuple[dict[str, Any], str, str]:
+    """What the events of a span tell, by name and attributes: arguments and result; class and message of an exception."""
+    content, kind, message = {}, "", ""
+    for name, attributes in events:
+        if name == "exception" and attributes:
+            kind, message = name_of(attributes.get("exception.type")), name_of(attributes.get("exception.message"))
+        for event, field in (_ARGUMENTS_EVENT, _RESULT_EVENT):
+            if name == event and attributes.get(field) is not None:
+                content[event] = attributes[field]
+    return content, kind, message
 
 
 def _object(value: Any) -> dict[str, Any]:

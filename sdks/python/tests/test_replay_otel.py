@@ -156,6 +156,21 @@ def test_a_tool_message_of_langchain_says_what_the_call_brought(vocabulary):
     assert (returned.result, returned.error, returned.rule) == ("no such order", "no such order", "the recording says error")
 
 
+def test_arguments_and_result_may_stand_in_events():
+    events = [
+        {"name": "gen_ai.tool.message", "attributes": {"role": "tool", "content": '{"order": 7}', "id": "c1"}},
+        {"name": "gen_ai.choice", "attributes": {"message": '[{"text": "paid"}, {"text": "twice"}]', "id": "c1"}},
+    ]
+    span = flat(1, {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "pay"}, status="OK", events=events)
+    [run] = runs_of(span)
+    assert (run.steps[0].arguments, run.steps[1].result) == ({"order": 7}, "paid\ntwice")
+
+
+def test_the_span_around_calls_made_at_once_is_no_call():
+    [run] = runs_of(flat(1, tool("a", {}, "x")), flat(2, tool("(merged tools)", {}, "x")))
+    assert [step.call_id for step in run.steps] == ["1", "1"]
+
+
 def test_a_call_that_waits_for_an_answer_is_no_step_until_it_ran():
     waits = flat(1, tool("pay", {}, None, **{"error.type": "GraphInterrupt"}), status="ERROR")
     [run] = runs_of(waits, flat(2, tool("pay", {}, "paid"), begin=2))

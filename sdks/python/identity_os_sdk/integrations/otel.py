@@ -22,9 +22,9 @@ from opentelemetry.trace import NonRecordingSpan
 from ..errors import ConfigurationError
 from ..guard import Guard, GuardAsync
 from ..outcomes import ErrorRules
-from ..spans import Span
+from ..spans import Span, from_events
 from ..telemetry import VERDICT, instrument, mark
-from ..values import arguments_of, name_of
+from ..values import arguments_of
 from ._worker import Worker
 
 if TYPE_CHECKING:
@@ -213,10 +213,8 @@ def _synchronous(guard: Any) -> Guard:
 
 def _read(span: ReadableSpan) -> Span:
     """A span of the OpenTelemetry SDK as `Span`."""
-    context, kind, message = span.context, "", ""
-    for event in span.events:
-        if event.name == "exception" and event.attributes:
-            kind, message = (name_of(event.attributes.get(f"exception.{each}")) for each in ("type", "message"))
+    context = span.context
+    content, kind, message = from_events((event.name, event.attributes or {}) for event in span.events)
     return Span(
         trace=trace.format_trace_id(context.trace_id),
         id=trace.format_span_id(context.span_id),
@@ -224,7 +222,7 @@ def _read(span: ReadableSpan) -> Span:
         name=span.name,
         start=span.start_time or 0,
         end=span.end_time or 0,
-        attributes=span.attributes or {},
+        attributes={**content, **(span.attributes or {})},
         resource=span.resource.attributes,
         status=_STATUS.get(span.status.status_code.name, ""),
         # The exception's own message first: a description may be a whole traceback.

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from identity_os_sdk.replay.readers.conversation import UnreadableError
-from identity_os_sdk.spans import Span
+from identity_os_sdk.spans import Span, from_events
 from identity_os_sdk.values import name_of
 
 _SCOPES = ("scopeSpans", "instrumentationLibrarySpans", "scope_spans")
@@ -49,7 +49,8 @@ def _span(value: Mapping[str, Any], resource: Mapping[str, Any]) -> Span:
     said = status if isinstance(status, dict) else {"code": status}
     code = str(said.get("code", said.get("status_code", ""))).rpartition(".")[2].rpartition("_")[2].lower()
     # The exception's own message first: a description may be a whole traceback.
-    kind, text = _exception(value)
+    events = [(name_of(event.get("name")), _attributes(event.get("attributes"))) for event in _listed(value.get("events"))]
+    content, kind, text = from_events(events)
     message = text or name_of(said.get("message") or said.get("description"))
     return Span(
         trace,
@@ -58,21 +59,12 @@ def _span(value: Mapping[str, Any], resource: Mapping[str, Any]) -> Span:
         name_of(value.get("name")),
         start,
         start if end is None else end,
-        _attributes(value.get("attributes")),
+        content | _attributes(value.get("attributes")),
         resource,
         {"1": "ok", "2": "error"}.get(code, code if code in ("ok", "error") else ""),
         message,
         kind,
     )
-
-
-def _exception(value: Mapping[str, Any]) -> tuple[str, str]:
-    """Class and message of an exception that was recorded, empty where there was none."""
-    for event in _listed(value.get("events")):
-        found = _attributes(event.get("attributes"))
-        if found.get("exception.message"):
-            return name_of(found.get("exception.type")), name_of(found["exception.message"])
-    return "", ""
 
 
 def _attributes(value: Any) -> dict[str, Any]:
