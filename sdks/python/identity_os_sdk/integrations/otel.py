@@ -138,12 +138,15 @@ class IdentityOSSpanProcessor(SpanProcessor):
             call.take_failure_of(mine.failed)
         outer = self._open.get(parent.span_id) if parent is not None else None
         if outer is not None:
-            around = _read(outer.span)
-            if around.executes_tool() and around.tool() == call.tool():  # two libraries record one call
+            same = _read(outer.span)
+            if same.executes_tool() and same.tool() == call.tool():  # two libraries record one call
                 outer.failed = call if call.failure()[0] else outer.failed
                 return None
             outer.inside = call.tool()
-        return _Ended(call, span, tuple(self._around(parent)))
+        around = self._around(parent)
+        if any(VERDICT in (each.attributes or {}) and _read(each).tool() == call.tool() for each in around):
+            return None
+        return _Ended(call, span, tuple(around))
 
     def _around(self, parent: Any) -> list[ReadableSpan]:
         found: list[ReadableSpan] = []

@@ -148,6 +148,8 @@ def test_a_span_that_carries_a_verdict_is_left_to_the_adapter_and_so_is_what_is_
     def ask():
         guard.before_tool("pay", {"target": "1"}, "c1")  # as an adapter does
         traced.call("pay", "paid", vocabulary="openinference")
+        with traced.tracer.start_as_current_span("RunnableSequence"):
+            traced.call("pay", "paid", vocabulary="traceloop")
         guard.after_tool("pay", "c1", result="paid")
 
     traced.call("pay", "paid", inside=ask)
