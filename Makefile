@@ -121,10 +121,12 @@ test-sdk-python: .venv/.ready dist/python/.built
 	@.venv-sdk/bin/python -m pytest -p no:cacheprovider sdks/python/tests --ignore sdks/python/tests/integrations
 	@.venv-sdk/bin/python -m pytest -p no:cacheprovider sdks/python/tests/integrations/test_core.py
 
-# Adapters, modules and packages, each in an environment of its own, on the newest release of its framework.
+# Adapters, modules and packages, each in an environment of its own, on the newest release of its framework; and frameworks that
+# somebody else instruments, observed by their spans.
 ADAPTERS := sdks/python/identity_os_sdk/integrations
 INTEGRATIONS := $(sort $(patsubst $(ADAPTERS)/%.py,%,$(wildcard $(ADAPTERS)/[a-z]*.py)) \
-  $(patsubst $(ADAPTERS)/%/__init__.py,%,$(wildcard $(ADAPTERS)/[a-z]*/__init__.py)))
+  $(patsubst $(ADAPTERS)/%/__init__.py,%,$(wildcard $(ADAPTERS)/[a-z]*/__init__.py)) \
+  $(patsubst sdks/python/tests/integrations/%.txt,%,$(wildcard sdks/python/tests/integrations/traced_*.txt)))
 INTEGRATION ?= $(INTEGRATIONS)
 
 test-integrations: .venv/.ready dist/python/.built ## test the adapters on the newest frameworks (INTEGRATION=langchain for one)
