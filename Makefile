@@ -16,7 +16,7 @@ export SAM_CLI_TELEMETRY := 0
 export AWS_DEFAULT_REGION ?= us-east-1
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-long test-runtime reliability integration test-sdks wheels test-sdk-python test-sdk-typescript test-ai-sdk test-browser test-console screenshots test-sdk-legacy test-integrations test-openapi lint bench bench-counts bench-behaviour bench-traces bench-mcp bench-cost strength plots golden openapi scopes validate mutants build e2e deploy clean
+.PHONY: help run demo test test-long test-runtime reliability integration test-sdks wheels test-sdk-python test-sdk-typescript test-ai-sdk test-browser test-console screenshots test-sdk-legacy test-integrations test-openapi lint bench bench-counts bench-behaviour bench-traces bench-mcp bench-hook bench-cost strength plots golden openapi scopes validate mutants build e2e deploy clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -201,6 +201,9 @@ bench-traces: .venv/.ready ## recorded runs of real agents through guard and eng
 
 bench-mcp: .venv/.ready ## what the MCP proxy adds to a tool call over stdio
 	@$(BIN)/python -m benchmarks.mcp
+
+bench-hook: .venv/.ready ## what the hook of Claude Code costs, as processes
+	@PYTHONPATH=sdks/python $(BIN)/python -m benchmarks.hook
 
 bench-cost: .venv/.ready ## the cost of a million cycles on AWS, item by item
 	@$(BIN)/python -m benchmarks.cost
