@@ -8,6 +8,7 @@ import argparse
 import json
 import logging
 import os
+import shlex
 import sys
 import time
 from collections.abc import Mapping
@@ -96,18 +97,17 @@ def _answered(options: argparse.Namespace, project: str, event: Mapping[str, Any
     where = options.engine or ("api" if os.environ.get("IDENTITY_OS_API_KEY") else "local")
     is_local, session_id = where != "api", str(event["session_id"])
     fresh = (options.tasks or ("fresh" if is_local else "none")) == "fresh"
-    who = agent.name_of(options.agent, project or event.get("cwd") or os.getcwd(), session_id, fresh=fresh)
     tools = _tools(options.tools)
     if event["hook_event_name"] == "SessionStart":
         session.forget_old()
-    with session.opened(session_id, who) as known:
+    with session.opened(session_id, options.agent or "") as known:
+        # A session stays one agent, wherever it goes: only Claude Code's own variable says which project it is.
+        folder = project or event.get("cwd") or os.getcwd()
+        who = known.setdefault("agent", agent.name_of(options.agent, folder, session_id, fresh=fresh))
         own = agent.SessionEngine(lambda: _engine(where), who, known, is_local=is_local)
-        guard = Guard(
-            own, who, guard_tools(tools), mode=options.mode, on_unreachable=options.on_unreachable, run=f"{session_id}"
-        )
-        way_out = (
-            f"identity-os-guard reset{f' --engine {options.engine}' if options.engine else ''} --agent '{who}' last_stable"
-        )
+        guard = Guard(own, who, guard_tools(tools), mode=options.mode, on_unreachable=options.on_unreachable, run=session_id)
+        chosen = ["--engine", options.engine] if options.engine else []
+        way_out = shlex.join(["identity-os-guard", "reset", *chosen, "--agent", who, "last_stable"])
         this = Session(guard, known, tools=tools, messages=options.messages, way_out=way_out)
         output = this.answer(event)
         this.keep()
@@ -136,9 +136,20 @@ def _write_down(file: str, event: Mapping[str, Any], this: Session, reports: lis
         log_file.write(f"{text}\n")
 
 
-@lru_cache(maxsize=8)
 def _engine(where: str) -> Any:
-    """The engine, kept open between events."""
+    """The engine, kept open between events. A local one whose file was removed is begun anew, and not written to any more."""
+    if where == "api":
+        return _opened(where, 0)
+    file = Path(where[6:]).expanduser() if where.startswith("local:") else engine.default_file()
+    try:
+        number = file.stat().st_ino
+    except OSError:
+        return _opened.__wrapped__(where, 0)
+    return _opened(where, number)
+
+
+@lru_cache(maxsize=8)
+def _opened(where: str, _file: int) -> Any:
     return engine.open_engine(where, api=_PATIENCE, local={"timeout": 2.0})[0]
 
 

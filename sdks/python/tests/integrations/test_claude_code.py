@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 import story
 from claude_code_world import ClaudeCode, Process, remembered
-from identity_os_sdk import Guard
+from identity_os_sdk import Guard, IdentityOS
 from identity_os_sdk.integrations.claude_code import client, tools
 from identity_os_sdk.integrations.claude_code.events import USER
 
@@ -39,6 +39,25 @@ def test_conformance_as_processes(told, tmp_path):
     assert script.ran == told["expected"]["ran"]
     reports = [report for line in log.read_text().splitlines() for report in json.loads(line).get("reports", [])]
     assert reports == told["expected"]["reports"]
+
+
+def test_over_the_api_one_agent_stands_for_the_project(server, tmp_path):
+    """As processes, with a key of the account: two sessions, one agent, and its history has what happened."""
+    url, keys = server
+    key = {"IDENTITY_OS_BASE_URL": url, "IDENTITY_OS_API_KEY": keys["enterprise"]}
+    told = next(each for each in story.STORIES if each["name"] == "a tool fails until it is denied")
+    tools_file = tmp_path / "tools.json"
+    tools_file.write_text(json.dumps(story.TOOLS))
+    hook, script = Process(tmp_path, "--agent", "story of the hook", "--tools", str(tools_file), **key), story.Script(told)
+    claude = ClaudeCode(hook, script.run)
+    messages = [claude.call(call.tool, call.args) for call in script.calls]
+    assert [story.kind_of(message, script) for message in messages] == told["expected"]["seen"]
+    with IdentityOS(keys["enterprise"], url) as api:
+        (found,) = api.instances.list(name="story of the hook").data
+        rows = api.engine.get_history(found.id).data
+    assert [[row.mode_target, row.signal_strength] for row in reversed(rows)] == told["expected"]["reports"]
+    other = ClaudeCode(hook, script.run, session="s2")
+    assert "execute is not allowed while stress is HIGH" in other.call("pay", {"target": "1"})
 
 
 def fails(tool, given):
@@ -188,8 +207,9 @@ def test_a_subagent_is_told_what_its_session_was_told():
 
 
 def test_what_the_client_lets_pass_by_itself_is_never_held_or_reads():
-    for name in client._READS:
-        assert name in tools.NEVER_HELD or tools.OWN[name].action == "clarify"
+    assert {tools.OWN[name].action for name in client._READS} == {"clarify"}
+    for name in tools.NEVER_HELD:
+        assert client.without_engine("PreToolUse", json.dumps({"tool_name": name}), "deny") == "{}\n"
 
 
 @pytest.mark.parametrize(

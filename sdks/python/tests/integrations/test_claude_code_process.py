@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import socket
 import stat
@@ -14,7 +15,9 @@ from pathlib import Path
 
 import pytest
 from claude_code_world import CLIENT, ClaudeCode, Process
+from identity_os_sdk.commands.main import main
 from identity_os_sdk.integrations.claude_code import client, daemon
+from identity_os_sdk.local import LocalEngine
 
 
 @pytest.fixture
@@ -216,6 +219,7 @@ def test_an_engine_that_cannot_be_opened_is_decided_by_on_unreachable(home, on_u
     (home / "file").write_text("")
     hook = Process(home, "--engine", f"local:{home / 'file' / 'agents.db'}", "--on-unreachable", on_unreachable)
     assert decision(hook(pre("Read"))) == reading
+    assert hook.last[2] == ""
     assert decision(hook(pre(call_id="c2"))) == changing
     assert decision(hook(pre("AskUserQuestion"))) == "allow"
 
@@ -253,6 +257,53 @@ def test_bad_options_and_a_map_that_is_gone_deny_and_say_why(home):
     assert decision(output) == "deny"
     assert "gone.json: No such file or directory" in output["hookSpecificOutput"]["permissionDecisionReason"]
     assert decision(local(home, "--option-of-yesterday")(pre())) == "deny"
+
+
+def test_the_command_that_the_person_is_shown_lets_the_agent_go_on(home):
+    hook, shown = Process(home, "--agent", "it's me", "--engine", f"local:{home / 'agents.db'}"), None
+    for number in range(3):
+        hook(pre(call_id=f"c{number}"))
+        shown = hook(failed(f"c{number}")).get("systemMessage")
+    assert decision(hook(pre(call_id="c4"))) == "deny"
+    program, *arguments = shlex.split(shown.partition("when you decide: ")[2])
+    assert program == "identity-os-guard"
+    assert main(arguments) == 0
+    output = hook(pre(call_id="c5"))
+    assert decision(output) == "allow"
+
+
+def test_an_event_that_is_answered_twice_counts_once(home):
+    """The process is killed after the engine's answer, before it kept its own: the next one begins where it began."""
+    hook = local(home)
+    hook(pre())
+    (kept,) = (home / ".local" / "state" / "identity-os" / "claude-code").glob("*.db")
+    before = kept.read_bytes()
+    hook(failed("c1"))
+    kept.write_bytes(before)
+    hook(failed("c1"))
+    with LocalEngine(str(home / "agents.db")) as engine:
+        assert engine.get_snapshot(engine.find("a s1")).cycle == 1
+
+
+def test_a_session_stays_one_agent_wherever_it_goes(home):
+    hook = Process(home, "--engine", f"local:{home / 'agents.db'}", "--log", str(home / "log"))
+    for folder in ("/home/dev/shop", "/home/dev/shop/src", "/tmp"):
+        hook({**pre(call_id=folder), "cwd": folder})
+    (named,) = {json.loads(line)["agent"] for line in (home / "log").read_text().splitlines()}
+    assert named.startswith("claude-code shop ")
+    assert named.endswith(" s1")
+
+
+def test_an_engines_file_that_is_removed_is_not_written_to_any_more(home):
+    hook = local(home)
+    for number in range(3):
+        hook(pre(call_id=f"c{number}"))
+        hook(failed(f"c{number}"))
+    assert decision(hook(pre(call_id="c4"))) == "deny"
+    for file in home.glob("agents.db*"):
+        file.unlink()
+    assert decision(hook(pre(call_id="c5"))) == "allow"
+    assert (home / "agents.db").exists()
 
 
 def test_a_session_file_that_is_damaged_is_begun_anew(home):

@@ -23,19 +23,9 @@ EVENTS = (
     "SubagentStart",
     "Stop",
 )
-#: What only reads or asks, as far as can be said without the tools' map.
-_READS = (
-    "Read",
-    "Glob",
-    "Grep",
-    "LS",
-    "AskUserQuestion",
-    "ExitPlanMode",
-    "EnterPlanMode",
-    "TodoWrite",
-    "TaskCreate",
-    "TaskUpdate",
-)
+#: What reaches the person and Claude's own notes alone: it is never held. And what only reads.
+NEVER_HELD = ("AskUserQuestion", "ExitPlanMode", "EnterPlanMode", "TodoWrite", "TaskCreate", "TaskUpdate")
+_READS = ("Read", "Glob", "Grep", "LS")
 #: Seconds for the daemon to start, to answer, and for a process in its place.
 _START, _ANSWER, _ALONE = 4.0, 8.0, 10.0
 #: What an answer ends with: one that was cut off is none.
@@ -73,7 +63,7 @@ def without_engine(event: str, text: "bytes | str", on_unreachable: str, why: st
         tool = str(json.loads(text)["tool_name"])
     except Exception:
         tool = ""
-    if on_unreachable == "safe" and tool in _READS:
+    if tool in NEVER_HELD or (on_unreachable == "safe" and tool in _READS):
         return "{}\n"
     reason = f"{tool or 'The call'} is not allowed now: {why}, and on_unreachable={on_unreachable}. Tell the user."
     decided = {"hookEventName": event, "permissionDecision": "deny", "permissionDecisionReason": reason}

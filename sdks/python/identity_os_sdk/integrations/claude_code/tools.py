@@ -14,7 +14,7 @@ from identity_os_sdk.models import Action
 from identity_os_sdk.observer import printed
 from identity_os_sdk.tools import ToolPolicy
 
-from . import shell
+from . import client, shell
 
 _BY_ACTION: Final[Mapping[Action, str]] = {
     Action.CLARIFY: "Read Glob Grep LS LSP NotebookRead BashOutput TaskOutput TaskGet TaskList ToolSearch Skill ListAgents "
@@ -32,8 +32,8 @@ OWN: Final[Mapping[str, ToolPolicy]] = {
     for action, names in _BY_ACTION.items()
     for name in names.split()
 }
-#: They reach the person and Claude's own notes alone. They are neither held nor reported, so that an agent can always ask.
-NEVER_HELD: Final = ("AskUserQuestion", "ExitPlanMode", "EnterPlanMode", "TodoWrite", "TaskCreate", "TaskUpdate")
+#: Neither held nor reported, so that an agent can always ask.
+NEVER_HELD: Final = client.NEVER_HELD
 #: The name of commands that only read.
 READING: Final = "Bash(read only)"
 _SHELLS: Final = ("Bash", "PowerShell")
