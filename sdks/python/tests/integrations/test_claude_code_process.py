@@ -199,6 +199,17 @@ def test_broken_input_is_decided_by_on_unreachable(home, text, on_unreachable, e
             assert hook.raw(event, text)[:2] == (0, "{}\n")
 
 
+@pytest.mark.parametrize("text", ["", "{", "{}", "[]"])
+def test_an_event_that_nobody_can_name_is_taken_for_a_call(text):
+    """The hook as somebody writes it into the settings by hand."""
+    for on_unreachable, expected in (("safe", "deny"), ("allow", "allow")):
+        assert decision(json.loads(client.without_engine("", text, on_unreachable))) == expected
+        command = [*client.command("--on-unreachable", on_unreachable)]
+        done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=60, check=True)
+        assert decision(json.loads(done.stdout)) == expected
+    assert client.without_engine("", '{"hook_event_name": "Stop"}', "deny") == "{}\n"
+
+
 def test_unknown_events_and_fields_are_no_opinion(home):
     hook = local(home)
     about = {"session_id": "s1", "cwd": "/x", "field_of_tomorrow": [1]}

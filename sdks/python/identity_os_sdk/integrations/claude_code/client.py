@@ -54,19 +54,23 @@ def main() -> int:
 
 
 def without_engine(event: str, text: "bytes | str", on_unreachable: str, why: str = "the guard does not answer") -> str:
-    """The answer, as JSON, when nothing is known: `on_unreachable` decides. safe lets pass what reads or asks."""
+    """The answer, as JSON, when nothing is known: `on_unreachable` decides. safe lets pass what reads or asks.
+
+    An event that nobody can name is taken for a call: for any other one Claude Code does not heed the answer.
+    """
     import json
 
-    if event != "PreToolUse" or on_unreachable == "allow":
-        return "{}\n"
     try:
-        tool = str(json.loads(text)["tool_name"])
+        found = json.loads(text)
+        event, tool = event or str(found["hook_event_name"]), str(found.get("tool_name", ""))
     except Exception:
         tool = ""
+    if event not in ("PreToolUse", "") or on_unreachable == "allow":
+        return "{}\n"
     if tool in NEVER_HELD or (on_unreachable == "safe" and tool in _READS):
         return "{}\n"
     reason = f"{tool or 'The call'} is not allowed now: {why}, and on_unreachable={on_unreachable}. Tell the user."
-    decided = {"hookEventName": event, "permissionDecision": "deny", "permissionDecisionReason": reason}
+    decided = {"hookEventName": "PreToolUse", "permissionDecision": "deny", "permissionDecisionReason": reason}
     return json.dumps({"hookSpecificOutput": decided}) + "\n"
 
 
