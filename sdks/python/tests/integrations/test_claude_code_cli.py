@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -13,6 +14,7 @@ from typing import Any
 
 import claude_cli
 import pytest
+from claude_agent_sdk import ClaudeAgentOptions, PermissionResultAllow, PermissionResultDeny, query
 from identity_os_sdk.integrations.claude_code import client, daemon
 
 CLI = [sys.executable, "-m", "identity_os_sdk.commands.main"]
@@ -131,6 +133,40 @@ def test_where_nobody_can_be_asked_a_pause_is_a_refusal(world: World) -> None:
     verdicts = [line["verdict"] for line in world.log() if line["event"] == "PreToolUse"]
     # It was refused, so that the next one is denied again, and not asked about.
     assert verdicts == ["allow"] * 3 + ["deny"] * 3 + ["pause", "deny"]
+
+
+@pytest.mark.filterwarnings("ignore::claude_agent_sdk.CanUseToolShadowedWarning")  # that is meant: see `asked`
+@pytest.mark.parametrize("approves", [True, False])
+def test_a_person_who_is_asked_decides(world: World, approves: bool) -> None:
+    """The dialog is answered by a program here: Claude Code asks it as it asks a person."""
+    world.install()
+    asked = list[str]()
+
+    async def decide(name: str, given: dict[str, Any], _: Any) -> Any:
+        asked.append(given["command"])
+        return PermissionResultAllow() if approves else PermissionResultDeny(message="no, leave it")
+
+    async def session(api: claude_cli.MessagesAPI) -> None:
+        options = ClaudeAgentOptions(
+            cwd=world.folder,
+            setting_sources=["project"],
+            allowed_tools=["Bash"],
+            can_use_tool=decide,
+            env=claude_cli.environment(api, world.home),
+        )
+        async for _ in query(prompt="go", options=options):
+            pass
+
+    with claude_cli.MessagesAPI([*[FAILS] * 6, bash("touch ran"), FAILS]) as api:
+        asyncio.run(session(api))
+        results = api.results()
+    assert asked == ["touch ran"]  # an allowed call is decided by the permissions alone, a denied one by nobody
+    assert (world.folder / "ran").exists() is approves
+    assert (results[6] == "no, leave it") is not approves
+    reports = [report for line in world.log() for report in line.get("reports", [])]
+    assert (["CONNECTION", 0.2] in reports) is approves
+    # After yes the next call of the tool is judged anew; after no it is denied, and not asked about again.
+    assert "is not allowed now" in results[7]
 
 
 def test_one_session_is_one_agent_and_the_next_one_another(world: World) -> None:

@@ -1,6 +1,7 @@
 """Ordinary sessions are left alone. Each was recorded with the real Claude Code (record_claude_code.py)."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from claude_code_world import RECORDED, recorded
@@ -41,6 +42,14 @@ def test_the_bug_was_fixed_although_the_tests_failed_four_times():
     failed = [event for event in recorded("fix-a-bug") if event["hook_event_name"] == "PostToolUseFailure"]
     assert [event["tool_input"]["command"] for event in failed] == ["python3 test_shop.py"] * 4
     assert replay("fix-a-bug")[-1] == ["Bash", "", "MED"]
+
+
+def test_a_row_that_only_a_success_ends_would_have_held_it(monkeypatch):
+    """Why Claude Code's own tools have a rule of their own: docs/decisions/0015-claude-code-hook.md."""
+    call_of = tools.call_of
+    monkeypatch.setattr(tools, "call_of", lambda *given: replace(call_of(*given), own=False))
+    first = next(number for number, (_, decision, _) in enumerate(replay("fix-a-bug")) if decision)
+    assert [name for name, _, _ in replay("fix-a-bug")[: first + 1]].count("Edit") == 3
 
 
 def test_who_repeats_himself_is_held_until_he_has_read():
