@@ -81,7 +81,7 @@ def _parsed(arguments: tuple[str, ...]) -> argparse.Namespace:
 
 def answer(options: argparse.Namespace, project: str, text: str) -> tuple[str, str]:
     """Output and errors for an event. Never raises: what breaks is decided by --on-unreachable."""
-    name = options.event or ""
+    name, broken = options.event or "", "allow" if options.mode == "observe" else options.on_unreachable
     try:
         event = json.loads(text)
         name = str(event["hook_event_name"])
@@ -90,7 +90,7 @@ def answer(options: argparse.Namespace, project: str, text: str) -> tuple[str, s
         log.exception("an event could not be answered")
         why = f"{type(error).__name__}: {error}"
         failed = f"the guard failed ({error})" if isinstance(error, IdentityOSError) else "the guard failed"
-        return client.without_engine(name, text, options.on_unreachable, failed), f"identity-os-guard: {why}\n"
+        return client.without_engine(name, text, broken, failed), f"identity-os-guard: {why}\n"
 
 
 def _answered(options: argparse.Namespace, project: str, event: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -37,7 +37,8 @@ def run(options: argparse.Namespace) -> int:
         if options.uninstall:
             after = settings.without(before) if before.strip() else before
         else:
-            after = settings.installed(before, _hook_options(options), options.on_unreachable)
+            broken = "allow" if options.mode == "observe" else options.on_unreachable
+            after = settings.installed(before, _hook_options(options), broken)
     except ConfigurationError as error:
         raise ConfigurationError(f"{file}: {error}") from error
     if after == before:

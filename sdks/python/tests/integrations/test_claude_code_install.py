@@ -182,6 +182,13 @@ def test_options_that_cannot_work_are_said_now(project, capsys, options, says):
     assert not (project / ".claude" / "settings.json").exists()
 
 
+def test_who_only_observes_is_blocked_by_nothing(project):
+    assert install("--yes", "--mode", "observe") == 0
+    (hook,) = settings.ours(written(project))["PreToolUse"]
+    assert hook["command"].endswith("client.py PreToolUse --mode observe")
+    assert "onFailure" not in hook
+
+
 def test_the_command_works_whatever_path_and_folder_are(project):
     """In a folder with a blank, by a shell that finds nothing."""
     home = project / "home"

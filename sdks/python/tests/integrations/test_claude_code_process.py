@@ -368,6 +368,13 @@ def test_the_thin_client_imports_next_to_nothing():
     )
 
 
+def test_who_only_observes_is_held_by_nothing_that_breaks(home):
+    hook = local(home, "--mode", "observe", "--on-unreachable", "deny", "--tools", str(home / "gone.json"))
+    assert hook(pre()) == {}
+    assert hook.raw("PreToolUse", "{")[1] == "{}\n"
+    assert Process(home, "--mode=observe", "--option-of-yesterday")(pre()) == {}
+
+
 def test_observing_lets_all_through_and_writes_down_what_it_would_have_held(home):
     hook = local(home, "--mode", "observe")
 

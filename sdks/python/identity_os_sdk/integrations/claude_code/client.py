@@ -75,12 +75,19 @@ def without_engine(event: str, text: "bytes | str", on_unreachable: str, why: st
 
 
 def _chosen(given: "list[str]") -> str:
-    """The value of --on-unreachable."""
+    """What --on-unreachable says; allow for who only observes."""
+    if _option(given, "--mode") == "observe":
+        return "allow"
+    return _option(given, "--on-unreachable") or "safe"
+
+
+def _option(given: "list[str]", wanted: str) -> str:
+    found = ""
     for i, word in enumerate(given):
         name, equals, value = word.partition("=")
-        if name == "--on-unreachable":
-            return value if equals else "".join(given[i + 1 : i + 2])
-    return "safe"
+        if name == wanted:
+            found = value if equals else "".join(given[i + 1 : i + 2])
+    return found
 
 
 def request(given: "list[str]", text: bytes) -> bytes:
