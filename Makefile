@@ -22,7 +22,7 @@ export AWS_DEFAULT_REGION := $(AWS_REGION)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-long test-runtime reliability integration test-sdks wheels test-sdk-python test-sdk-typescript test-ai-sdk test-browser test-console screenshots test-sdk-legacy test-integrations test-openapi lint bench bench-counts bench-behaviour bench-traces bench-mcp bench-scaling bench-cost strength plots golden openapi scopes validate mutants lock build e2e deploy clean
+.PHONY: help run demo test test-long test-runtime reliability integration test-sdks wheels test-sdk-python test-sdk-typescript test-ai-sdk test-browser test-console screenshots test-sdk-legacy test-integrations test-openapi lint bench bench-counts bench-behaviour bench-traces bench-mcp bench-hook bench-scaling bench-cost strength plots golden openapi scopes validate mutants lock build e2e deploy clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -216,6 +216,9 @@ bench-mcp: .venv/.ready ## what the MCP proxy adds to a tool call over stdio
 
 bench-scaling: .venv/.ready ## an account and an agent at ten times what a partition writes, in simulated time
 	@$(BIN)/python -m benchmarks.scaling
+
+bench-hook: .venv/.ready ## what the hook of Claude Code costs, as processes
+	@PYTHONPATH=sdks/python $(BIN)/python -m benchmarks.hook
 
 bench-cost: .venv/.ready ## the cost of a million cycles on AWS, item by item
 	@$(BIN)/python -m benchmarks.cost

@@ -418,11 +418,15 @@ class Core:
 
     def prompt(self) -> str:
         """The contract as instructions, and the tools that are held now."""
-        held = [name for name in self._seen if not self._passes(self.tools.action_of(name).action)]
+        held = self.held(self._seen)
         lines = [self.contract.narrative_prompt]
         if held:
             lines.append(f"Tools that are held now: {', '.join(sorted(held))}.")
         return "\n".join(lines)
+
+    def held(self, names: Iterable[str]) -> list[str]:
+        """Those of the tools that the contract holds now."""
+        return [name for name in names if not self._passes(self.tools.action_of(name).action)]
 
     def explain_tools(self, names: Iterable[str]) -> str:
         """See Guard.explain_tools."""
@@ -439,6 +443,13 @@ class Core:
         if event not in EVENTS:
             raise InvalidArgumentError(f"event {event!r}: one of {', '.join(EVENTS)}")
         self._callbacks.setdefault(event, []).append(callback)
+
+    def begin_row(self, name: str, call_id: str) -> None:
+        """Unless the tool's last call was the same as this one, a failure of this one is the first of a row."""
+        with self._lock:
+            known, call = self._memory.of(name), self._calls.get(call_id)
+            if known and call and known.arguments != call.arguments:
+                self._memory = self._memory.after(name, replace(known, failures=0))
 
     def begin_task(self) -> None:
         """A task begins with the same agent: rows of failures and repeats are those of the task before."""
