@@ -34,6 +34,7 @@ from identity_engine.views import (
     memory_view,
     mode_map,
     snapshot_view,
+    turn_view,
 )
 from identity_engine.vocabulary import (
     ACTIONS,
@@ -116,4 +117,5 @@ __all__ = [
     "snapshot_id",
     "snapshot_view",
     "starting_strengths",
+    "turn_view",
 ]

@@ -153,6 +153,7 @@ def call_everything(caller):
     assert caller.post(f"{at}/goals/assess", json={"complexity": "high"}).status_code == 200
     for path in (
         f"{at}/history",
+        f"{at}/timeline?before=3",
         f"{at}/drift?level=D1",
         f"{at}/audit?offset=1",
         f"{at}/audit/verify",
