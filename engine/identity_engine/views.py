@@ -9,12 +9,14 @@ from typing import Any, Final
 
 from identity_engine.composites import composites, persona_matches
 from identity_engine.config import CONFIG
-from identity_engine.contract import Contract, GoalAssessment, explain
+from identity_engine.contract import Contract, GoalAssessment, explain, timing
 from identity_engine.contract.action_space import action_space
-from identity_engine.contract.timing import timing
+from identity_engine.drift import drift_thresholds
+from identity_engine.memory import feedback
 from identity_engine.memory.episodic import signals
 from identity_engine.memory.growth import velocity
 from identity_engine.state import State
+from identity_engine.stress import thresholds
 from identity_engine.values import Drift, Vector
 from identity_engine.vocabulary import DRIFT_LEVELS, MODES, STRESS_RESPONSE, STRESS_STATES
 
@@ -125,6 +127,13 @@ def turn_view(state: State, drift: Drift) -> dict[str, Any]:
         "escalated": when.should_escalate,
         "rolled_back": drift.rolled_back,
     }
+
+
+def thresholds_view(state: State) -> dict[str, float]:
+    """From which strength stress is MED, HIGH, OVER for this agent now, and from which distance its drift is D1, D2, D3."""
+    stress = thresholds(state.profile, feedback(state.memory).spikes)
+    figures = zip((*STRESS_STATES[1:], *DRIFT_LEVELS[1:]), (*stress, *drift_thresholds(state.profile)), strict=True)
+    return {name: edge(value) for name, value in figures}
 
 
 def memory_view(state: State) -> dict[str, Any]:

@@ -9,8 +9,8 @@ from identity_os_client import AuthenticatedClient
 from identity_os_client.api.engine import (
     get_contract,
     get_history,
-    get_timeline,
     get_snapshot,
+    get_timeline,
     list_audit_records,
     process_batch,
     process_observation,

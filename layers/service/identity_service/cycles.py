@@ -157,6 +157,7 @@ def _process_observations(
         drifts=head.drifts + len(events),
         drift_levels=(d1, d2, d3),
         updated_at=stamp,
+        reported_at=stamp,
     )
     return Change(after, state, records, steps)
 

@@ -199,7 +199,7 @@ def records(position: TrailPosition, start: int = 1) -> Iterator[tuple[Item, int
     seq = _last_before(position, start)
     observations = _query(position.pk, f"OBS#{seq + 1:012d}", f"OBS#{position.seq:012d}")
     events = _query(position.pk, f"EVENT#{seq:012d}#{start:012d}", f"EVENT#{position.seq:012d}#{position.number - 1:012d}")
-    yield from heapq.merge(_join_items(observations), _join_items(events), key=lambda sized: sized[0]["record"])
+    yield from heapq.merge(join_items(observations), join_items(events), key=lambda sized: sized[0]["record"])
 
 
 def _query(pk: str, first: str, last: str, *, backwards: bool = False) -> Iterator[Item]:
@@ -211,8 +211,8 @@ def _query(pk: str, first: str, last: str, *, backwards: bool = False) -> Iterat
     return dynamodb.query(condition, values, ConsistentRead=True, ScanIndexForward=not backwards, **options)
 
 
-def _join_items(items: Iterator[Item]) -> Iterator[tuple[Item, int]]:
-    """Records, joined from the items that they were split into."""
+def join_items(items: Iterator[Item]) -> Iterator[tuple[Item, int]]:
+    """Records with their sizes, joined from the items that they were split into, oldest first."""
     observations: list[Any] = []
     size = 0
     for item in items:

@@ -9,13 +9,13 @@ tells some, of the others nothing is known. Source: docs/api.md, "Timeline".
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final
 
 from identity_engine import DRIFT_LEVELS, STRESS_STATES
-from identity_service.store import dynamodb
+from identity_service.store import audit_trail, dynamodb
 from identity_service.store.audit_trail import LARGEST_BATCH, PAGE_BYTES
 from identity_service.store.dynamodb import Item
 from identity_service.store.packing import RECORD, pack, unpack
@@ -94,19 +94,27 @@ def _figures(stored: bytes | str) -> Iterator[dict[str, Any]]:
         } | {name: bool(flags >> bit & 1) for bit, name in enumerate(_FLAGS)}
 
 
-def page(pk: str, newest: int, limit: int) -> list[Row]:
+Read = Callable[[], Any]
+
+
+def _in_turn(*reads: Read) -> list[Any]:
+    return [read() for read in reads]
+
+
+def page(pk: str, newest: int, limit: int, run: Callable[..., list[Any]] = _in_turn) -> list[Row]:
     """Up to `limit` cycles from number `newest` downwards, newest first, with what was set after each of them.
 
     Fewer when the observations would be too large for one response; the next page starts below them. Reads two key ranges,
-    strongly consistent, so that a page agrees with the head that was read before it.
+    strongly consistent, so that a page agrees with the head that was read before it. `run` gets both reads and may run them at
+    the same time.
     """
     oldest = max(newest - limit + 1, 1)
     if newest < 1:
         return []
-    rows = list(_cycles(_items(pk, "OBS", oldest, newest + LARGEST_BATCH - 1), oldest, newest))
-    if not rows:
-        return []
-    events = events_after(pk, rows[-1].seq, newest, limit)
+    rows, events = run(
+        lambda: list(_cycles(_items(pk, "OBS", oldest, newest + LARGEST_BATCH - 1), oldest, newest)),
+        lambda: events_after(pk, oldest, newest, limit),
+    )
     return [Row(row.seq, row.observation, row.figures, tuple(events.get(row.seq, ()))) for row in rows]
 
 
@@ -148,7 +156,34 @@ def events_after(pk: str, oldest: int, newest: int, most: int) -> dict[int, list
     return found
 
 
-def _items(pk: str, prefix: str, oldest: int, newest: int, end: str = "") -> Iterator[Item]:
+def _items(
+    pk: str, prefix: str, oldest: int, newest: int, end: str = "", *, backwards: bool = True, **options: Any
+) -> Iterator[Item]:
     """The items of a key range, newest first."""
+    if oldest > newest:
+        return iter(())  # DynamoDB rejects an empty range
     values = {":pk": pk, ":from": f"{prefix}#{oldest:012d}", ":to": f"{prefix}#{newest:012d}{end}"}
-    return dynamodb.query("PK = :pk AND SK BETWEEN :from AND :to", values, ConsistentRead=True, ScanIndexForward=False)
+    condition = "PK = :pk AND SK BETWEEN :from AND :to"
+    return dynamodb.query(condition, values, ConsistentRead=True, ScanIndexForward=not backwards, **options)
+
+
+def record_at(pk: str, seq: int, total: int) -> Item | None:
+    """The record of the request that processed cycle number `seq`; None without one. One read, unless the record was split.
+
+    It has `first`, the number of its first cycle, and `figures`, those of each of its cycles, beside what `records` has.
+    """
+    last = min(seq + LARGEST_BATCH - 1, total)
+    item = next((item for item in _items(pk, "OBS", seq, last, backwards=False, Limit=1) if "record" in item), None)
+    if item is None:
+        return None
+    end = int(item["SK"].rpartition("#")[2])
+    parts = [item]
+    known = _known(item)
+    if min(known) < item["first"] or "turns" not in item:
+        # It may have been split, or is too old to tell: what lies before it, up to the record before, belongs to it.
+        for part in _items(pk, "OBS", max(end - LARGEST_BATCH + 1, 1), end - 1):
+            if "record" in part:
+                break
+            parts.insert(0, part)
+    ((record, _),) = audit_trail.join_items(iter(parts))
+    return record | {"first": parts[0]["first"], "figures": known}
