@@ -34,6 +34,7 @@ DEPLOYMENT: Final = (*PYTEST, "tests/unit/test_deployment.py")
 LOCKED: Final = (*PYTEST, "tests/unit/test_locked_packages.py")
 FIRST_DAY: Final = (*PYTEST, "tests/unit/test_first_day.py")
 PACKING: Final = (*PYTEST, "tests/unit/test_packing.py")
+TIMELINE: Final = (*PYTEST, "tests/api/test_timeline.py")
 CALLERS: Final = (*PYTEST, "tests/api/test_callers.py")
 CONSOLE: Final = (*PYTEST, "tests/console")
 SHARED: Final = (*PYTEST, "tests/unit/test_shared_gateway_keys.py")
@@ -130,6 +131,12 @@ MUTANTS: Final = [
     ("a key without a trace", f"{STORE}/accounts.py", "return [account_trail.", "return [] and [account_trail.", CONSOLE),
     ("reads that never run", f"{PAGES}/reads.py", "[_executor.submit(read) for read in reads]", "[]", CONSOLE),
     ("an issuer without PKCE", "local/issuer.py", "or not compare_digest(challenge, code.challenge)", "", CONSOLE),
+    ("another account's agent is shown", f"{PAGES}/agents.py", "instances.get(account_id, instance_id))", "None)", CONSOLE),
+    ("who needs a person is not in the index", f"{STORE}/instances.py", '"by_need": need and', '"by_need": None and', CONSOLE),
+    ("a markup of a chart's link", "engine/identity_charts/draw.py", "escape(_UNFIT.sub", "str(_UNFIT.sub", CONSOLE),
+    ("a timeline that misses the end of a batch", f"{STORE}/timeline.py", "newest + LARGEST_BATCH - 1", "newest", TIMELINE),
+    ("a timeline whose pages overlap", "functions/engine/app.py", "min(page.before - 1,", "min(page.before,", TIMELINE),
+    ("a flag in another flag's place", f"{STORE}/timeline.py", "flags >> bit & 1", "flags >> (bit + 1) & 1", TIMELINE),
     ("a shared key with a throttle", "cli/gateway.py", "key(number), SHARED_PLAN", 'key(number), "free"', SHARED),
     ("a membership without its account", f"{STORE}/account_deletion.py", 'if kind == "MEMBER":', 'if kind == "":', SHARED),
     ("a suspended account that is served", f"{STORE}/accounts.py", ' or "suspended_at" in account:', ":", CALLERS),

@@ -12,7 +12,7 @@ from identity_service.store import dynamodb as store_client
 from identity_service.store import instances, one_time, sessions
 from local import stream, template
 from tests.conftest import EVENTS, Caller
-from tests.console.person import Person, prepare_console
+from tests.console.person import BASE, Person, prepare_console
 
 #: All gateway response types (API Gateway developer guide, "Gateway response types").
 GATEWAY_TYPES = {
@@ -153,6 +153,7 @@ def call_everything(caller):
     assert caller.post(f"{at}/goals/assess", json={"complexity": "high"}).status_code == 200
     for path in (
         f"{at}/history",
+        f"{at}/timeline?before=3",
         f"{at}/drift?level=D1",
         f"{at}/audit?offset=1",
         f"{at}/audit/verify",
@@ -172,13 +173,14 @@ def call_everything(caller):
 
 
 def use_the_console(edge):
-    """Everything that people do in the console: sign up, make and revoke keys, invite, join, change roles, log out."""
+    """Everything that people do in the console: sign up, see agents, make and revoke keys, invite, change roles, log out."""
     one_time.keep_login("state", "value", 60)
     assert one_time.take_login("state") == "value"
     owner, guest = Person(edge, "owner@acme.example"), Person(edge, "guest@acme.example")
     sessions.renew(owner.session)
     for path in ("/welcome", "/settings/keys", "/settings/usage", "/settings/people", "/accounts", "/welcome/light"):
         assert owner.get(path).status_code == 200, path
+    watch_agents(edge)
     made = owner.post("/settings/keys", name="ci", scope="agent")
     key = re.search(r"key_[0-9a-f]{16}", owner.get("/settings/keys").text)[0]
     assert made.status_code == 200
@@ -194,6 +196,18 @@ def use_the_console(edge):
     invitation = re.search(r"invite_[0-9a-f]{16}", owner.get("/settings/people").text)[0]
     assert owner.post(f"/settings/people/invitations/{invitation}/withdraw").status_code == 303
     sessions.end(owner.session.id)
+
+
+def watch_agents(edge):
+    """The pages of agents that report."""
+    reporting = Caller(edge, "indie")
+    one = reporting.new_instance()
+    assert reporting.process(one).status_code == 200
+    watching = Person(edge, "watching@acme.example", reporting.account_id)
+    at = f"/agents/{one}"
+    new = watching.post("/agents", name="Aria").headers["Location"].removeprefix(BASE)
+    for path in ("/agents", "/agents/new", new, at, f"{at}/timeline", f"{at}/reports/1"):
+        assert watching.get(path).status_code == 200, path
 
 
 def test_the_console_reads_its_own_settings_and_no_other_secret():

@@ -3,9 +3,17 @@
 from fastapi import APIRouter
 from fastapi.routing import APIRoute
 
-from functions.console.pages import keys, login, people, usage, welcome
+from functions.console.pages import agent, agents, keys, login, people, usage, welcome
 
-ROUTERS: tuple[APIRouter, ...] = (login.router, welcome.router, keys.router, usage.router, people.router)
+ROUTERS: tuple[APIRouter, ...] = (
+    login.router,
+    welcome.router,
+    agents.router,
+    agent.router,
+    keys.router,
+    usage.router,
+    people.router,
+)
 
 
 def routes() -> list[APIRoute]:
