@@ -22,6 +22,14 @@ NAVIGATION: Final = (
     ("Personas", "personas"),
     ("Settings", "keys"),
 )
+#: The pages about one agent, as tabs: words, route name.
+AGENT_TABS: Final = (
+    ("Agent", "agent"),
+    ("Decide", "decide"),
+    ("What if", "what_if"),
+    ("Audit", "audit"),
+    ("Test", "test"),
+)
 SETTINGS: Final = (("API keys", "keys"), ("Usage and plan", "usage"), ("Webhooks", "webhooks"), ("People", "people"))
 
 
@@ -32,7 +40,12 @@ def environment() -> Environment:
         loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
-    made.globals |= {"url_for": urls.url_for, "static": urls.static, "has_htmx": (HERE / "static" / "htmx.min.js").exists}
+    made.globals |= {
+        "url_for": urls.url_for,
+        "static": urls.static,
+        "has_page": urls.exists,
+        "has_htmx": (HERE / "static" / "htmx.min.js").exists,
+    }
     made.filters |= {"ago": ago, "day": day, "utc": utc}
     made.globals["m"] = made.get_template("macros.html").module
     return made
@@ -53,6 +66,7 @@ def page(
         "visitor": visitor,
         "here": here,
         "navigation": [entry for entry in NAVIGATION if urls.exists(entry[1])],
+        "agent_tabs": [entry for entry in AGENT_TABS if urls.exists(entry[1])],
         "settings": [entry for entry in SETTINGS if urls.exists(entry[1])],
         "request_id": request.state.request_id,
         "status": status,

@@ -3,9 +3,18 @@
 from fastapi import APIRouter
 from fastapi.routing import APIRoute
 
-from functions.console.pages import keys, login, people, usage, welcome
+from functions.console.pages import audit, decide, keys, login, people, usage, welcome, what_if
 
-ROUTERS: tuple[APIRouter, ...] = (login.router, welcome.router, keys.router, usage.router, people.router)
+ROUTERS: tuple[APIRouter, ...] = (
+    login.router,
+    welcome.router,
+    decide.router,
+    audit.router,
+    what_if.router,
+    keys.router,
+    usage.router,
+    people.router,
+)
 
 
 def routes() -> list[APIRoute]:
