@@ -80,6 +80,11 @@ def see(name: str, /, query: dict[str, Any] | None = None, **parts: Any) -> Resp
     return RedirectResponse(urls.url_for(name, query, **parts), 303)
 
 
+def see_agent(instance_id: str) -> Response:
+    """After an agent was created: its page."""
+    return see("agent" if urls.exists("agent") else "what_if", instance_id=instance_id)
+
+
 def _moment(stamp: str) -> datetime:
     return datetime.fromisoformat(stamp)
 

@@ -15,6 +15,14 @@ _TYPES: Final = {
 }
 
 
+@router.get("/static/charts.css", name="charts_css")
+async def charts_css() -> Response:
+    """The rules of the charts. `console.css` comes after them, so that its colours hold."""
+    from identity_charts import stylesheet
+
+    return Response(stylesheet(), media_type=_TYPES[".css"], headers={"Cache-Control": "max-age=3600"})
+
+
 @router.get("/static/{name}", name="static")
 async def file(name: str) -> Response:
     """One file."""

@@ -57,6 +57,29 @@ def _what_if(page: Any, console: str) -> None:
     page.get_by_role("button", name="Show what would follow").last.click()
 
 
+def _test(page: Any, console: str) -> None:
+    page.goto(f"{console}/test")
+    for number in range(1, 11):
+        page.locator(f"input[name=q{number}]").first.check()
+    page.get_by_role("button", name="See the result").click()
+
+
+def _answer(page: Any) -> None:
+    for number in range(1, 13):
+        page.locator(f"input[name=q{number}]").nth(number % 3).check()
+    page.get_by_role("button", name="See the result").click()
+
+
+def _test_result(page: Any, console: str) -> None:
+    page.goto(f"{console}/test")
+    _answer(page)
+
+
+def _retest(page: Any, console: str) -> None:
+    page.goto(f"{_agent(page, console)}/test")
+    _answer(page)
+
+
 #: The agents that were made for a browser, one each.
 _AGENTS: dict[Any, str] = {}
 
@@ -98,6 +121,11 @@ PAGES = (
     Shown("audit", reach=_of_agent("/audit/verify")),
     Shown("what-if", reach=_what_if),
     Shown("choose-agent", "/what-if"),
+    Shown("personas", "/personas"),
+    Shown("persona", "/personas/persona_analytical"),
+    Shown("test", reach=_test),
+    Shown("test-result", reach=_test_result),
+    Shown("retest", reach=_retest),
     Shown("usage", "/settings/usage"),
     Shown("people", reach=_invite),
     Shown("accounts", "/accounts"),

@@ -199,7 +199,7 @@ def test_links_are_made_from_the_base_and_never_from_the_host(owner, monkeypatch
 
 def test_every_page_is_in_the_list_of_the_browsers_checks_and_has_its_figures():
     listed = {shown.path for shown in PAGES if shown.reach is None}
-    reached = {"/settings/keys", "/settings/people"}  # with a new key, and with an invitation
+    reached = {"/settings/keys", "/settings/people", "/test"}  # with a new key, an invitation, some answers
     assert set(pages()) - {"/welcome/light"} <= listed | reached
     figures = {path.stem for path in (template.ROOT / "docs" / "figures").glob("console-*.png")}
     assert figures == {f"console-{shown.name}-{scheme}" for shown in PAGES for scheme in ("light", "dark")}

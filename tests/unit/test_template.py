@@ -210,6 +210,14 @@ def look_after_an_agent(owner):
         assert owner.get(path).status_code == 200, path
     for version, status in (("1", 303), ("1", 303), ("7", 409)):
         assert owner.post(f"{at}/decide", to="initial", version=version, note="as agreed").status_code == status
+    answers = {"test": "v1", "answers": "a" * 12}
+    for path in ("/personas", "/personas/persona_analytical", "/test", f"{at}/test"):
+        assert owner.get(path).status_code == 200, path
+    assert owner.post(f"{at}/test", version="2", note="as agreed", **answers).status_code == 303
+    for _ in range(2):
+        assert owner.post("/test", name="Tested", form="one", **answers).status_code == 303
+    assert owner.post("/personas/persona_analytical", name="Ada", form="two").status_code == 303
+    assert owner.post("/personas/persona_analytical", name="Ada", form="three").status_code == 400
 
 
 def test_the_console_reads_its_own_settings_and_no_other_secret():

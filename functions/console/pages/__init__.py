@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 from fastapi.routing import APIRoute
 
-from functions.console.pages import audit, decide, keys, login, people, usage, welcome, what_if
+from functions.console.pages import audit, decide, keys, login, people, personality_test, personas, usage, welcome, what_if
 
 ROUTERS: tuple[APIRouter, ...] = (
     login.router,
@@ -11,6 +11,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     decide.router,
     audit.router,
     what_if.router,
+    personality_test.router,
+    personas.router,
     keys.router,
     usage.router,
     people.router,
