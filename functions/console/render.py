@@ -40,14 +40,10 @@ def environment() -> Environment:
         loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
-    made.globals |= {
-        "url_for": urls.url_for,
-        "static": urls.static,
-        "has_page": urls.exists,
-        "has_htmx": (HERE / "static" / "htmx.min.js").exists,
-    }
+    made.globals |= {"url_for": urls.url_for, "static": urls.static, "has_htmx": (HERE / "static" / "htmx.min.js").exists}
     made.filters |= {"ago": ago, "day": day, "utc": utc}
     made.globals["m"] = made.get_template("macros.html").module
+    made.globals["has_page"] = urls.exists
     return made
 
 

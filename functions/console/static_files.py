@@ -1,4 +1,4 @@
-"""Static files: the style sheet, the scripts, the mark. Only names that are in the folder; cached for an hour by browsers."""
+"""Static files: the style sheets, the scripts, the mark. Only names that are in the folder; cached for an hour by browsers."""
 
 from pathlib import Path
 from typing import Final
@@ -15,12 +15,15 @@ _TYPES: Final = {
 }
 
 
-@router.get("/static/charts.css", name="charts_css")
-async def charts_css() -> Response:
-    """The rules of the charts. `console.css` comes after them, so that its colours hold."""
+_CACHED: Final = {"Cache-Control": "max-age=3600"}
+
+
+@router.get("/static/charts.css", name="charts_style")
+async def charts() -> Response:
+    """The style sheet of the charts, which their package has. A page with charts links it before the console's own."""
     from identity_charts import stylesheet
 
-    return Response(stylesheet(), media_type=_TYPES[".css"], headers={"Cache-Control": "max-age=3600"})
+    return Response(stylesheet(), media_type=_TYPES[".css"], headers=_CACHED)
 
 
 @router.get("/static/{name}", name="static")
@@ -30,4 +33,4 @@ async def file(name: str) -> Response:
     # The folder's own listing decides, so that no name can lead out of it.
     if path.suffix not in _TYPES or path not in FOLDER.iterdir():
         raise HTTPException(404)
-    return Response(path.read_bytes(), media_type=_TYPES[path.suffix], headers={"Cache-Control": "max-age=3600"})
+    return Response(path.read_bytes(), media_type=_TYPES[path.suffix], headers=_CACHED)

@@ -263,7 +263,7 @@ def test_an_escalated_agent_is_decided_and_its_trail_verifies(browser, server, t
     page.get_by_role("link", name=re.compile("new normal")).click()
     assert "What rebaseline would do" in page.locator("main").inner_text()
     page.get_by_role("link", name=re.compile("last calm state")).click()
-    assert page.locator(".chip.freed").count() == 8
+    assert page.locator(".act-mark.freed").count() == 8
     page.get_by_label("Why").fill("the payment provider is back")
     button = page.get_by_role("button", name="Back to the last calm state")
     if scripts:

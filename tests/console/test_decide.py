@@ -49,7 +49,7 @@ def test_each_decision_is_previewed_and_nothing_is_stored(owner, held):
 
 def test_a_decision_does_what_its_preview_showed_and_is_recorded(owner, held):
     page = owner.get(f"/agents/{held}/decide?to=last_stable")
-    freed = re.findall(r'class="chip freed">.*?</span>(\w+)<', page.text)
+    freed = re.findall(r'class="act-mark freed">.*?</span>(\w+)<', page.text)
     assert freed
     was = owner.api.get(f"/instances/{held}/contract").json()["data"]["allowed_actions"]
     done = owner.post(f"/agents/{held}/decide", to="last_stable", version=version_of(page), note=" the bug is\r\nfixed ")

@@ -122,7 +122,7 @@ def test_answers_that_no_form_sends(owner, letters):
 def test_an_agent_gets_a_result_once_after_its_preview(owner):
     agent = owner.agent("Aria", ("STRESS_RESPONSE", 0.9, 20))
     page = owner.get(f"/agents/{agent}/test", params={"test": "v1", "sent": "1"} | answers("v1"))
-    assert 'class="chip freed"' in page.text
+    assert 'class="act-mark freed"' in page.text
     version = re.search(r'name="version" value="(\d+)"', page.text)[1]
     for _ in range(2):
         done = owner.post(f"/agents/{agent}/test", version=version, note="a new task", **packed("v1"))

@@ -26,7 +26,7 @@ def test_it_shows_what_the_api_would_answer(owner, agent):
     body = {"observations": [{"mode_target": "STRESS_RESPONSE", "signal_strength": 0.9}] * 6}
     then = owner.api.post(f"/instances/{agent}/simulate", json=body).json()["data"]
     now = owner.api.get(f"/instances/{agent}/contract").json()["data"]
-    lost = set(re.findall(r'class="chip lost">.*?<s>(\w+)</s>', page.text))
+    lost = set(re.findall(r'class="act-mark lost">.*?<s>(\w+)</s>', page.text))
     assert lost == set(now["allowed_actions"]) - set(then["contract"]["allowed_actions"]) != set()
     assert f"</svg>{then['contract']['stress_state']}</span>" in page.text
     last = page.text.rpartition("<tbody>")[2].rpartition("<tr>")[2]
