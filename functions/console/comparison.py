@@ -1,10 +1,13 @@
-"""Two contracts side by side: what each says in words and figures, and where they differ. For decisions, what if, and tests."""
+"""Two states side by side: what their contracts say in words and figures, drift, and where they differ.
+
+For decisions, what if, and the results of tests.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from identity_engine import ACTIONS, State, contract, contract_view
+from identity_engine import ACTIONS, State, contract, contract_view, drift_view
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,11 @@ class Comparison:
     lost: list[str]
     before: dict[str, Any]
     after: dict[str, Any]
+
+    @property
+    def same_contract(self) -> bool:
+        """Whether the contract stays as it is, to the last figure."""
+        return self.before == self.after
 
     @property
     def differs(self) -> bool:
@@ -68,6 +76,13 @@ def _steps(view: dict[str, Any]) -> str:
     return "no limit" if view["max_steps_remaining"] is None else str(view["max_steps_remaining"])
 
 
+def _drift(state: State) -> str:
+    last = drift_view(state.drift.last)
+    if last["level"] is None:
+        return "not measured yet"
+    return f"{last['level']}, {last['magnitude']:.2f} from its anchor"
+
+
 #: Names and texts of the lines below stress and actions; the first few are what a decision is about.
 _LINES: Final[tuple[tuple[str, Callable[[dict[str, Any]], str]], ...]] = (
     ("pauses", _yes_with("should_pause", "pause_reason")),
@@ -90,11 +105,11 @@ _LINES: Final[tuple[tuple[str, Callable[[dict[str, Any]], str]], ...]] = (
     ("hard locks", _group("hard_locks")),
 )
 #: How many lines come first, stress and actions included.
-_FIRST: Final = 8
+_FIRST: Final = 9
 
 
 def compare(before: State, after: State) -> Comparison:
-    """What the contract says before and after."""
+    """What holds before and after."""
     old, new = contract_view(contract(before)), contract_view(contract(after))
     was, will = old["allowed_actions"], new["allowed_actions"]
     freed = [action for action in ACTIONS if action in will and action not in was]
@@ -109,9 +124,12 @@ def compare(before: State, after: State) -> Comparison:
             bool(freed or lost),
         ),
     ]
+    drift, cycles = (_drift(before), _drift(after)), (f"{before.cycle:,}", f"{after.cycle:,}")
+    lines.append(Line("drift", "text", *drift, drift[0] != drift[1]))
     for name, said in _LINES:
         texts = said(old), said(new)
         lines.append(Line(name, "text", *texts, texts[0] != texts[1]))
+    lines.append(Line("cycles it remembers", "text", *cycles, cycles[0] != cycles[1]))
     return Comparison(
         [line for line in lines[:_FIRST] if line.changed],
         [line for line in lines[_FIRST:] if line.changed],

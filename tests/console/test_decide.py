@@ -5,7 +5,8 @@ from threading import Thread
 
 import pytest
 
-from identity_service.store import account_trail, commits, instances
+from functions.console.pages import decide as pages_decide
+from identity_service.store import account_trail, commits, dynamodb, instances
 from tests.console.person import Person
 
 STRESSED = (("EXPLORATION", 0.6, 40), ("STRESS_RESPONSE", 0.9, 20))
@@ -36,7 +37,7 @@ def test_each_decision_is_previewed_and_nothing_is_stored(owner, held):
     assert "It waits for a person" in first
     assert 'aria-current="true"' in first
     for mode, said in (
-        ("rebaseline", "The contract would stay as it is"),
+        ("rebaseline", "not measured yet"),
         ("last_stable", "execute"),
         ("initial", "execute"),
         ("default", "execute"),
@@ -134,6 +135,16 @@ def test_a_decision_has_a_note(owner, held, note, kept):
     assert (answer.status_code, "Write why" in answer.text) == (400, True)
     assert f"{kept}</textarea>" in answer.text
     assert latest_record(owner, held)["kind"] == "observations"
+
+
+def test_a_decision_without_an_answer_is_not_said_to_be_undone(owner, held, monkeypatch):
+    def silent(*_):
+        raise dynamodb.OutcomeUnknown("timeout")
+
+    monkeypatch.setattr(pages_decide, "decide", silent)
+    answer = owner.post(f"/agents/{held}/decide", to="initial", version="1", note="x")
+    assert (answer.status_code, "Look before you try again" in answer.text) == (503, True)
+    assert "Nothing was changed" not in answer.text
 
 
 def test_what_nobody_offers_is_refused(owner, held):

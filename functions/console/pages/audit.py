@@ -22,8 +22,8 @@ router = APIRouter()
 router.include_router(audit_export.router)
 #: Records of a page, reports shown of one, characters shown of a context.
 PAGE: Final = 25
-SHOWN: Final = 10
-CONTEXT: Final = 300
+SHOWN: Final = 5
+CONTEXT: Final = 200
 #: Most reports that one verification replays; more are for `identity-os verify`, which has no time limit.
 MOST_REPLAYED: Final = 20_000
 _KINDS: Final = {

@@ -5,6 +5,7 @@ first line of the file says what the records add up to: it is taken when the par
 of the first part. So an agent that goes on reporting does not spoil the file.
 """
 
+import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import asdict
 from itertools import islice
@@ -25,9 +26,9 @@ from identity_service.store.instances import Head
 from identity_service.store.packing import STATE, pack, unpack
 
 router = APIRouter()
-#: Records of a part, and its bytes at most: a record has about a megabyte at most.
+#: Records of a part, and its bytes at most, as they are inside Lambda's own JSON: a record has some two million at most.
 PART: Final = 1000
-LARGEST: Final = 4_000_000
+LARGEST: Final = 3_500_000
 #: How long the link of a first part works, in seconds.
 _KEPT: Final = 3600
 _CUT: Final = "export"
@@ -55,7 +56,7 @@ async def export(
     lines, size = [header_line(header)] if first == 1 else [], 0
     for record, _ in islice(audit_trail.records(head.trail_position(), first), last - first + 1):
         lines.append(canonical(record))
-        size += len(lines[-1].encode())
+        size += len(json.dumps(lines[-1]))
         if size > LARGEST and first < last:
             return _parts(request, visitor, head, _ranges(first, last, -(-(last - first + 1) // 2)), 413, cut)
     whole = (first, last) == (1, head.records)
