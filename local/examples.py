@@ -90,6 +90,7 @@ _REQUESTS: Final = (
     Example("getContract", "At an earlier cycle", query="?cycle=30"),
     Example("assessGoal", "A large goal", {"complexity": "high", "required_modes": ["EXPLORATION"]}),
     Example("getHistory", "The last two", query="?limit=2"),
+    Example("getTimeline", "The last two", query="?limit=2"),
     Example("listDriftEvents", "The last two", query="?limit=2"),
     Example("listAuditRecords", "The second record", query="?limit=1&offset=1"),
     Example("upgradeInstance", "A preview", {"engine_version": "1.0.0", "preview": True}),

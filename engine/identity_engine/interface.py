@@ -31,6 +31,8 @@ from identity_engine.views import (
     goal_view,
     memory_view,
     snapshot_view,
+    thresholds_view,
+    turn_view,
 )
 
 #: The version of this release.
@@ -60,8 +62,8 @@ def process(
 ) -> tuple[str, list[dict[str, Any]]]:
     """The state after the observations, and one step for each of them.
 
-    A step has cycle, drift, and event (a drift event or None); `snapshots` and `contracts` say which steps have a snapshot and
-    a contract too. At least one observation.
+    A step has cycle, drift, event (a drift event or None), and turn (the cycle in a few figures); `snapshots` and `contracts`
+    say which steps have a snapshot and a contract too. At least one observation.
     """
     results = process_all(restore(state), [_observation(row) for row in observations])
     last = len(results) - 1
@@ -72,6 +74,7 @@ def process(
             "cycle": after.cycle,
             "drift": drift_view(drift),
             "event": drift_event_view(drift, after.cycle),
+            "turn": turn_view(after, drift),
         }
         if _wanted(snapshots, number == last):
             step["snapshot"] = _snapshot(after, final if number == last else encode(after))
@@ -109,6 +112,22 @@ def snapshot(state: Document) -> dict[str, Any]:
     """The snapshot view with its content-addressed id."""
     restored = restore(state)
     return _snapshot(restored, encode(restored))
+
+
+def turn(state: Document) -> dict[str, Any]:
+    """The last cycle in a few figures: stress, energy, drift, allowed actions, and whether the agent waits for a person."""
+    restored = restore(state)
+    return turn_view(restored, restored.drift.last)
+
+
+def drift(state: Document) -> dict[str, Any]:
+    """The drift of the last cycle; level None before it is measured."""
+    return drift_view(restore(state).drift.last)
+
+
+def thresholds(state: Document) -> dict[str, float]:
+    """From which strength stress is MED, HIGH, OVER for the agent now, and from which distance its drift is D1, D2, D3."""
+    return thresholds_view(restore(state))
 
 
 def memory(state: Document) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from fastapi import Query, Request, Response
 from identity_service import errors
 from identity_service.app import create_app, lambda_handler
 from identity_service.clock import iso, now
-from identity_service.cycles import current_snapshot, load_head
+from identity_service.cycles import load_head, turn
 from identity_service.forks import fork_instance
 from identity_service.http import (
     audited_response,
@@ -103,7 +103,7 @@ async def update(request: Request, instance_id: str) -> Response:
 
     def apply(current: Head) -> Change[Head]:
         changed = replace(current, **changes, updated_at=iso(now()))
-        return Change(changed, current_snapshot(changed), [], changed)
+        return Change(changed, turn(changed), [], changed)
 
     updated = commits.commit(head, apply)
     if updated is None:

@@ -12,21 +12,26 @@ from identity_engine.config import ENGINE_VERSION
 from identity_engine.contract import assess_goal
 from identity_engine.contract import contract as contract_of
 from identity_engine.cycle import process_all
+from identity_engine.drift import limits
+from identity_engine.memory import feedback
 from identity_engine.reset import RESETS
 from identity_engine.reset import reset as reset_state
 from identity_engine.state import State
 from identity_engine.state import birth as born
-from identity_engine.values import Observation, Profile
+from identity_engine.stress import thresholds as stress_thresholds
+from identity_engine.values import Drift, Observation, Profile
 from identity_engine.views import (
     MODE_CONSTANTS,
     contract_view,
     drift_event_view,
     drift_view,
+    edge,
     explanation_view,
     goal_view,
     memory_view,
     snapshot_view,
 )
+from identity_engine.vocabulary import STRESS_RESPONSE
 
 #: The version of this release.
 VERSION: Final = ENGINE_VERSION
@@ -55,8 +60,8 @@ def process(
 ) -> tuple[str, list[dict[str, Any]]]:
     """The state after the observations, and one step for each of them.
 
-    A step has cycle, drift, and event (a drift event or None); `snapshots` and `contracts` say which steps have a snapshot and
-    a contract too. At least one observation.
+    A step has cycle, drift, event (a drift event or None), and turn (the cycle in a few figures); `snapshots` and `contracts`
+    say which steps have a snapshot and a contract too. At least one observation.
     """
     results = process_all(restore(state), [_observation(row) for row in observations])
     last = len(results) - 1
@@ -67,6 +72,7 @@ def process(
             "cycle": after.cycle,
             "drift": drift_view(drift),
             "event": drift_event_view(drift, after.cycle),
+            "turn": _turn(after, drift),
         }
         if _wanted(snapshots, number == last):
             step["snapshot"] = _snapshot(after, final if number == last else encode(after))
@@ -82,6 +88,21 @@ def _wanted(which: Which, is_last: bool) -> bool:
 
 def _observation(row: Mapping[str, Any]) -> Observation:
     return Observation(MODE_CONSTANTS.index(row["mode_target"]), row["signal_strength"], row["confidence"])
+
+
+def _turn(state: State, drift: Drift) -> dict[str, Any]:
+    view, moved = contract_view(contract_of(state)), drift_view(drift)
+    return {
+        "stress_strength": edge(abs(state.strengths[STRESS_RESPONSE])),
+        "stress_state": view["stress_state"],
+        "energy_level": view["energy_level"],
+        "drift_distance": None if moved["level"] is None else moved["magnitude"],
+        "drift_level": moved["level"],
+        "allowed_count": len(view["allowed_actions"]),
+        "paused": view["should_pause"],
+        "escalated": view["should_escalate"],
+        "rolled_back": moved["rolled_back"],
+    }
 
 
 def _snapshot(state: State, text: str) -> dict[str, Any]:
@@ -102,6 +123,24 @@ def snapshot(state: Document) -> dict[str, Any]:
     """The snapshot view with its content-addressed id."""
     restored = restore(state)
     return _snapshot(restored, encode(restored))
+
+
+def turn(state: Document) -> dict[str, Any]:
+    """The last cycle in a few figures: stress, energy, drift, allowed actions, and whether the agent waits for a person."""
+    restored = restore(state)
+    return _turn(restored, restored.drift)
+
+
+def drift(state: Document) -> dict[str, Any]:
+    """The drift of the last cycle; level None before it is measured."""
+    return drift_view(restore(state).drift)
+
+
+def thresholds(state: Document) -> dict[str, float]:
+    """From which strength stress is MED, HIGH, OVER for the agent now, and from which distance its drift is D1, D2, D3."""
+    restored = restore(state)
+    stress = stress_thresholds(restored.profile, feedback(restored.memory).spikes)
+    return dict(zip(("MED", "HIGH", "OVER", "D1", "D2", "D3"), map(edge, (*stress, *limits(restored.profile))), strict=True))
 
 
 def memory(state: Document) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from identity_engine import canonical
-from identity_service.cycles import current_snapshot
+from identity_service.cycles import turn
 from identity_service.store import audit_trail, commits, instances
 from identity_service.store import dynamodb as store_client
 from identity_service.store.commits import Change
@@ -23,7 +23,7 @@ def caller(edge):
 
 
 def renamed(name):
-    return lambda head: Change(replace(head, name=head.name + name), current_snapshot(head), [], name)
+    return lambda head: Change(replace(head, name=head.name + name), turn(head), [], name)
 
 
 def test_writer_that_loses_a_race_recomputes_on_the_new_head(caller):

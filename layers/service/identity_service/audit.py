@@ -161,10 +161,9 @@ class _Replay:
             raise Mismatch(self.number, "head", "the records do not lead to the instance's current state")
 
 
-def export(head: Head) -> Iterator[str]:
-    """The lines of an instance's export, for the state in `head`."""
-    header = ExportHeader.from_head(head)
-    yield canonical(
+def header_line(header: ExportHeader) -> str:
+    """The first line of an export."""
+    return canonical(
         {
             "format": FORMAT,
             "instance_id": header.instance_id,
@@ -174,6 +173,11 @@ def export(head: Head) -> Iterator[str]:
             "state": json.loads(header.state),
         }
     )
+
+
+def export(head: Head) -> Iterator[str]:
+    """The lines of an instance's export, for the state in `head`."""
+    yield header_line(ExportHeader.from_head(head))
     for record, _ in audit_trail.records(head.trail_position()):
         yield canonical(record)
 

@@ -16,7 +16,7 @@ from identity_service.engines import Which, birth, engine
 from identity_service.limits import Meter
 from identity_service.log import logger
 from identity_service.request_models import ObservationRequest
-from identity_service.store import audit_trail, commits, instances
+from identity_service.store import audit_trail, commits, instances, timeline
 from identity_service.store.audit_trail import Actor
 from identity_service.store.commits import Change
 from identity_service.store.dynamodb import OutcomeUnknown
@@ -43,6 +43,21 @@ class Step:
         }
 
 
+class Outdated(Exception):
+    """The agent changed after the version that somebody decided about: nothing was stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a person saw when they decided: the agent's version, None: whichever it has. `entries`: stored with the decision."""
+
+    version: int | None = None
+    entries: Sequence[dict[str, Any]] = ()
+
+
+ANY_VERSION: Final = Seen()
+
+
 @dataclass(frozen=True, slots=True)
 class Committed:
     """The response body of a committed change, and the digest of the audit record that it left, if it left one."""
@@ -59,6 +74,11 @@ def snapshot_response(instance_id: str, snapshot: dict[str, Any]) -> dict[str, A
 def current_snapshot(head: Head) -> dict[str, Any]:
     """Where the instance stands now."""
     return snapshot_response(head.id, engine(head.engine_version).snapshot(head.document()))
+
+
+def turn(head: Head) -> dict[str, Any]:
+    """The instance's last cycle in a few figures."""
+    return engine(head.engine_version).turn(head.document())
 
 
 def current_contract(head: Head) -> dict[str, Any]:
@@ -117,7 +137,7 @@ def with_response(change: Change[Any], body: bytes, idempotency: IdempotencyReco
     """The change with the response as its result and the idempotency record, if any, among its records."""
     head = change.head
     stored = [idempotency.put(200, body, head.commit, head.digest)] if idempotency else []
-    return Change(head, change.snapshot, [*change.records, *stored], Committed(body, head.digest))
+    return Change(head, change.turn, [*change.records, *stored], Committed(body, head.digest))
 
 
 def _process_observations(
@@ -134,8 +154,9 @@ def _process_observations(
     encoded, steps = _steps(head, rows, intermediate=intermediate)
     snapshot = snapshot_response(head.id, steps[-1].outcome["snapshot"])
 
+    turns = timeline.packed([step.outcome["turn"] for step in steps])
     rows = [row | {"cycle": step.outcome["cycle"]} for row, step in zip(rows, steps, strict=True)]
-    record = audit_trail.ObservationsRecord(rows, snapshot, encoded, stamp, actor, head.commit)
+    record = audit_trail.ObservationsRecord(rows, snapshot, encoded, stamp, actor, head.commit, turns)
     records, digest = audit_trail.put_observations(head.trail_position(), record)
 
     events = []
@@ -161,8 +182,9 @@ def _process_observations(
         drifts=head.drifts + len(events),
         drift_levels=(d1, d2, d3),
         updated_at=stamp,
+        reported_at=stamp,
     )
-    return Change(after, snapshot, records, steps)
+    return Change(after, steps[-1].outcome["turn"], records, steps)
 
 
 def _steps(head: Head, rows: Sequence[dict[str, Any]], *, intermediate: bool) -> tuple[str, list[Step]]:
@@ -204,17 +226,19 @@ def reset_head(
     actor: Actor,
     render: Callable[[Head], bytes],
     idempotency: IdempotencyRecord | None = None,
+    seen: Seen = ANY_VERSION,
 ) -> Committed:
-    """Reset a loaded instance, for callers who have no meter. ApiError 404 when it was deleted meanwhile."""
+    """Reset a loaded instance, for callers who have no meter. ApiError 404 when it was deleted; Outdated by `seen`."""
+    return _replace_state(head, lambda current: reset_state(current, mode), mode, actor, render, idempotency, seen)
 
-    def new_state(current: Head) -> str:
-        modes = engine(current.engine_version).RESET_MODES
-        if mode not in modes:
-            message = f"mode: engine {current.engine_version}, which this agent is pinned to, knows {', '.join(modes)}"
-            raise errors.invalid("mode", "unknown_value", message)
-        return engine(current.engine_version).reset(current.document(), mode)
 
-    return _replace_state(head, new_state, mode, actor, render, idempotency)
+def reset_state(head: Head, mode: str) -> str:
+    """The state after a reset. ApiError 400 for a mode that the instance's engine does not know."""
+    version = engine(head.engine_version)
+    if mode not in version.RESET_MODES:
+        message = f"mode: engine {version.VERSION}, which this agent is pinned to, knows {', '.join(version.RESET_MODES)}"
+        raise errors.invalid("mode", "unknown_value", message)
+    return version.reset(head.document(), mode)
 
 
 def retest(
@@ -227,13 +251,27 @@ def retest(
 ) -> Committed:
     """Restart an instance with a test's profile and strengths. The body is what `render` builds from the new head."""
     head = load_head(meter, instance_id, idempotency=idempotency)
+    return retest_head(head, profile, strengths, Actor(meter.principal.key_id), render, idempotency)
 
-    def new_state(current: Head) -> str:
-        version = current.engine_version
-        old = engine(version).birth_inputs(current.document())["profile"]
-        return birth(replace(profile, **{name: old[name] for name in _KEPT_BY_A_TEST}), strengths, version=version).encoded
 
-    return _replace_state(head, new_state, "retest", Actor(meter.principal.key_id), render, idempotency)
+def retested(head: Head, profile: Profile, strengths: Sequence[float]) -> str:
+    """An agent's state restarted with a test's profile and strengths; what a test does not ask for stays."""
+    old = engine(head.engine_version).birth_inputs(head.document())["profile"]
+    kept = {name: old[name] for name in _KEPT_BY_A_TEST}
+    return birth(replace(profile, **kept), strengths, version=head.engine_version).encoded
+
+
+def retest_head(
+    head: Head,
+    profile: Profile,
+    strengths: Sequence[float],
+    actor: Actor,
+    render: Callable[[Head], bytes],
+    idempotency: IdempotencyRecord | None = None,
+    seen: Seen = ANY_VERSION,
+) -> Committed:
+    """Restart a loaded instance with a test's result, for callers who have no meter. ApiError 404; Outdated by `seen`."""
+    return _replace_state(head, lambda now: retested(now, profile, strengths), "retest", actor, render, idempotency, seen)
 
 
 def _replace_state(
@@ -243,14 +281,18 @@ def _replace_state(
     actor: Actor,
     render: Callable[[Head], bytes],
     idempotency: IdempotencyRecord | None,
+    seen: Seen,
 ) -> Committed:
     stamp = iso(now())
 
     def compute(current: Head) -> Change[Committed]:
+        # `current` has the version that the change makes of it.
+        if seen.version is not None and current.version - 1 != seen.version:
+            raise Outdated
         encoded = new_state(current)
         record, digest = audit_trail.put_event(current.trail_position(), kind, encoded, stamp, actor, current.commit)
         after = replace(current, encoded=encoded, digest=digest, records=current.records + 1, updated_at=stamp)
-        return with_response(Change(after, current_snapshot(after), [record], after), render(after), idempotency)
+        return with_response(Change(after, turn(after), [record, *seen.entries], after), render(after), idempotency)
 
     committed = commits.commit(head, compute, idempotency)
     if committed is None:

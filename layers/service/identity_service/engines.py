@@ -30,10 +30,10 @@ _MORE: Final = "IDENTITY_OS_ENGINE_RELEASES"
 
 @dataclass(frozen=True, slots=True)
 class Born:
-    """What an engine made of a new agent: the state as text, its snapshot, the engine's version."""
+    """What an engine made of a new agent: the state as text, its figures (`turn`), the engine's version."""
 
     encoded: str
-    snapshot: dict[str, Any]
+    turn: dict[str, Any]
     engine_version: str
 
 
@@ -57,6 +57,9 @@ class Engine(Protocol):
     def reset(self, state: Document, mode: str) -> str: ...  # noqa: D102
     def migrate(self, state: Document) -> str: ...  # noqa: D102
     def snapshot(self, state: Document) -> dict[str, Any]: ...  # noqa: D102
+    def turn(self, state: Document) -> dict[str, Any]: ...  # noqa: D102
+    def thresholds(self, state: Document) -> dict[str, float]: ...  # noqa: D102
+    def drift(self, state: Document) -> dict[str, Any]: ...  # noqa: D102
     def memory(self, state: Document) -> dict[str, Any]: ...  # noqa: D102
     def contract(self, state: Document) -> dict[str, Any]: ...  # noqa: D102
     def explanation(self, state: Document) -> list[dict[str, Any]]: ...  # noqa: D102
@@ -104,7 +107,7 @@ def birth(
     """A new agent under a version. `strengths` -1 to 1, `energy` 0 to 1; ValueError for negative stress."""
     made = engine(version)
     encoded = made.birth({name: getattr(profile, name) for name in Profile.__slots__}, strengths, energy)
-    return Born(encoded, made.snapshot(json.loads(encoded)), version)
+    return Born(encoded, made.turn(json.loads(encoded)), version)
 
 
 def package(version: str) -> str:

@@ -13,8 +13,7 @@ from typing import Any, Final
 
 from identity_service import errors
 from identity_service.clock import iso, now
-from identity_service.cycles import Committed, load_head, snapshot_response
-from identity_service.engines import engine
+from identity_service.cycles import Committed, load_head, snapshot_response, turn
 from identity_service.limits import Meter
 from identity_service.lineage import Lineage
 from identity_service.store import audit_trail, dynamodb, instances
@@ -210,5 +209,4 @@ class _Fork:
     def birth(self) -> Birth:
         """What makes the records an instance: only while the mark is there, so never after a purge has begun."""
         head = self.head
-        snapshot = engine(head.engine_version).snapshot(head.document())
-        return Birth(head, snapshot, dynamodb.delete(self.mark(), "attribute_exists(PK)"))
+        return Birth(head, turn(head), dynamodb.delete(self.mark(), "attribute_exists(PK)"))

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from identity_service import errors
 from identity_service.clock import iso, now
-from identity_service.cycles import Committed, current_contract, current_snapshot, load_head, with_response
+from identity_service.cycles import Committed, current_contract, current_snapshot, load_head, turn, with_response
 from identity_service.engines import engine, versions
 from identity_service.limits import Meter
 from identity_service.lineage import Comparison, OutOfLine, upgrade_entry, upgraded
@@ -97,17 +97,16 @@ def upgrade(
         after = replace(
             current, encoded=encoded, engine_version=to, digest=digest, records=current.records + 1, updated_at=stamp
         )
-        snapshot = current_snapshot(after)
         view = {
             "id": after.id,
             "from_version": current.engine_version,
             "engine_version": to,
             "preview": False,
             "how": how,
-            "snapshot": snapshot,
+            "snapshot": current_snapshot(after),
             "contract": current_contract(after),
         }
-        return with_response(Change(after, snapshot, [record], None), render(view), idempotency)
+        return with_response(Change(after, turn(after), [record], None), render(view), idempotency)
 
     committed = commits.commit(head, compute, idempotency)
     if committed is None:

@@ -1,7 +1,7 @@
 """The audit trail of an instance: records chained by digests, history pages, drift events.
 
-    OBS#<last seq>            the observations of one request, the snapshot after them (both packed), the digest chain;
-                              every 64 observations also the state (a checkpoint, outside of the digest)
+    OBS#<last seq>            the observations of one request, the snapshot after them (both packed), the digest chain and,
+                              outside it, the `turns` of `timeline` and every 64 observations the state (a checkpoint)
     EVENT#<seq>#<record>      a state set without observations (created, reset, retested, upgraded), in the same digest chain
     DRIFT#<last n>            the drift events of one request
 
@@ -41,7 +41,7 @@ CHECKPOINT: Final = 64
 #: Most bytes of observations in one item; DynamoDB allows 400 KB for the whole item.
 _CHUNK: Final = 300_000
 #: Most bytes of rows in one page; a Lambda response is limited to 6 MB.
-_PAGE: Final = 4_000_000
+PAGE_BYTES: Final = 4_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,8 @@ class Actor:
 class ObservationsRecord:
     """One processed request: the observations as received, each with its cycle, and the snapshot after the last one.
 
-    `encoded` is the state after the last one, `commit` the id of the commit that stores it.
+    `encoded` is the state after the last one, `commit` the id of the commit that stores it; `turns` what the timeline keeps of
+    it, outside the digest.
     """
 
     observations: Sequence[dict[str, Any]]
@@ -65,6 +66,7 @@ class ObservationsRecord:
     at: str
     actor: Actor
     commit: str = ""
+    turns: bytes | str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +131,7 @@ def put_observations(position: TrailPosition, new: ObservationsRecord) -> tuple[
             "commit": new.commit,
         }
         if is_last:
-            item |= record | {"snapshot": pack(snapshot, RECORD)}
+            item |= record | {"snapshot": pack(snapshot, RECORD), "turns": new.turns}
             if (seq + number) // CHECKPOINT > seq // CHECKPOINT:
                 item["checkpoint"] = pack(new.encoded, STATE)
         operations.append(dynamodb.put(item, "attribute_not_exists(PK)"))
@@ -204,7 +206,7 @@ def audit_page(position: TrailPosition, offset: int, limit: int) -> list[Item]:
     for record, stored_bytes in records(position, offset + 1):
         rows.append(record)
         size += stored_bytes
-        if len(rows) == limit or size > _PAGE:
+        if len(rows) == limit or size > PAGE_BYTES:
             break
     return rows
 
@@ -220,7 +222,7 @@ def records(position: TrailPosition, start: int = 1) -> Iterator[tuple[Item, int
     seq = _last_before(position, start)
     observations = _query(position.pk, f"OBS#{seq + 1:012d}", f"OBS#{position.seq:012d}")
     events = _query(position.pk, f"EVENT#{seq:012d}#{start:012d}", f"EVENT#{position.seq:012d}#{position.number - 1:012d}")
-    yield from heapq.merge(_join_items(observations), _join_items(events), key=lambda sized: sized[0]["record"])
+    yield from heapq.merge(join_items(observations), join_items(events), key=lambda sized: sized[0]["record"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,7 +257,7 @@ def approach(pk: str, seq: int, event: Callable[[], Item | None]) -> Approach | 
             break
         later.append(item)
     after = way.seq
-    for record, _ in _join_items(reversed(later)):
+    for record, _ in join_items(reversed(later)):
         way.records.append(record)
         after += len(record["observations"])
         if after >= seq:
@@ -278,8 +280,8 @@ def _query(pk: str, first: str, last: str, *, newest: int = 0) -> Iterator[Item]
     return dynamodb.query(condition, values, ConsistentRead=True, ScanIndexForward=not newest, **options)
 
 
-def _join_items(items: Iterable[Item]) -> Iterator[tuple[Item, int]]:
-    """Records, joined from the items that they were split into."""
+def join_items(items: Iterable[Item]) -> Iterator[tuple[Item, int]]:
+    """Records with their sizes, joined from the items that they were split into, oldest first."""
     observations: list[Any] = []
     size = 0
     for item in items:
@@ -345,6 +347,6 @@ def _range(pk: str, prefix: str, field: str, total: int, offset: int, limit: int
         in_page = [(number, row) for number, row in numbered if oldest <= number <= newest]
         rows += reversed(in_page)
         size += len(text.encode()) if in_page else 0
-        if size > _PAGE:
+        if size > PAGE_BYTES:
             break
     return rows

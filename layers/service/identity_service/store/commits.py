@@ -5,7 +5,7 @@ commit timed out reads the head to learn whether it took effect. Source: docs/ar
 """
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
@@ -18,13 +18,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Change(Generic[T]):
-    """A change to commit: the new head, its snapshot, the records to store with it, the caller's result.
+    """A change to commit: the new head, its figures (`turn`), the records to store with it, the caller's result.
 
     The first record, if there is one, proves later whether the write took effect: its key and `commit` belong to this write.
     """
 
     head: Head
-    snapshot: dict[str, Any]
+    turn: Mapping[str, Any]
     records: list[dict[str, Any]]
     result: T
 
@@ -43,7 +43,7 @@ def commit(head: Head | None, compute: Callable[[Head], Change[T]], idempotency:
             return None
         change = compute(replace(head, commit=secrets.token_hex(8), version=head.version + 1))
         try:
-            dynamodb.write_all([put_head(change.head, change.snapshot, after=head.version), *change.records])
+            dynamodb.write_all([put_head(change.head, change.turn, after=head.version), *change.records])
             return change.result
         except dynamodb.Conflict as conflict:
             if conflict.after_timeout:

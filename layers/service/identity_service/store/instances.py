@@ -5,12 +5,13 @@
 Every write increments `version` and is conditional on the version that was read. `seq` counts the observations ever processed,
 `drifts` the drift events; both have no gaps and are never reset, so that pages are key ranges. The indexes by_created and
 by_name hold only keys: a cycle does not write to them, and a page reads its heads strongly consistent, so that a deleted
-instance disappears at once.
+instance disappears at once. by_need is a sparse one: an agent is in it while its contract pauses or escalates, so only a cycle
+that begins or ends that writes to it.
 """
 
 import json
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -60,6 +61,8 @@ class Head:
     month_cycles: int = 0
     #: Number of records in the audit trail.
     records: int = 1
+    #: When the last report came; empty before the first. `updated_at` moves with a new name, too.
+    reported_at: str = ""
     #: For a fork: the instance, cycle, seq, record and digest that it continues from.
     forked_from: dict[str, Any] | None = None
 
@@ -87,36 +90,41 @@ def head_key(account_id: str, instance_id: str) -> dict[str, str]:
     return {"PK": partition(account_id, instance_id), "SK": "HEAD"}
 
 
-def _item(head: Head, snapshot: dict[str, Any]) -> Item:
-    return (
-        head_key(head.account_id, head.id)
-        | {
-            "account": head.account_id,
-            "by_created": f"{head.created_key}#{head.id}",
-            "by_name": f"{head.name}#{head.id}",
-            "id": head.id,
-            "name": head.name,
-            "description": head.description,
-            "created_at": head.created_at,
-            "updated_at": head.updated_at,
-            "created_key": head.created_key,
-            "state": pack(head.encoded, STATE),
-            "digest": head.digest,
-            "engine_version": head.engine_version,
-            "version": head.version,
-            "seq": head.seq,
-            "drifts": head.drifts,
-            "d1": head.drift_levels[0],
-            "d2": head.drift_levels[1],
-            "d3": head.drift_levels[2],
-            "commit": head.commit,
-            "month": head.month,
-            "month_cycles": head.month_cycles,
-            "records": head.records,
-            "energy_level": str(snapshot["energy_level"]),
-        }
-        | ({"forked_from": canonical(head.forked_from)} if head.forked_from else {})
-    )
+def _need(turn: Mapping[str, Any]) -> str | None:
+    """What an agent needs a person for, most urgent first: 1 a decision, 2 a pause; None while it works."""
+    return "1" if turn["escalated"] else "2" if turn["paused"] else None
+
+
+def _item(head: Head, turn: Mapping[str, Any]) -> Item:
+    need = _need(turn)
+    return head_key(head.account_id, head.id) | {
+        "account": head.account_id,
+        "by_created": f"{head.created_key}#{head.id}",
+        "by_name": f"{head.name}#{head.id}",
+        "by_need": need and f"{need}#{head.id}",
+        "id": head.id,
+        "name": head.name,
+        "description": head.description,
+        "created_at": head.created_at,
+        "updated_at": head.updated_at,
+        "created_key": head.created_key,
+        "state": pack(head.encoded, STATE),
+        "digest": head.digest,
+        "engine_version": head.engine_version,
+        "version": head.version,
+        "seq": head.seq,
+        "drifts": head.drifts,
+        "d1": head.drift_levels[0],
+        "d2": head.drift_levels[1],
+        "d3": head.drift_levels[2],
+        "commit": head.commit,
+        "month": head.month,
+        "month_cycles": head.month_cycles,
+        "records": head.records,
+        "reported_at": head.reported_at or None,
+        "energy_level": str(turn["energy_level"]),
+        "forked_from": head.forked_from and canonical(head.forked_from),
+    }
 
 
 def _head(item: Item) -> Head:
@@ -141,26 +149,28 @@ def _head(item: Item) -> Head:
         item["month"],
         item["month_cycles"],
         item["records"],
+        # Heads of 1.0.0 do not have it: their last change is near enough.
+        str(item.get("reported_at") or (item["updated_at"] if item["seq"] else "")),
         json.loads(item["forked_from"]) if "forked_from" in item else None,
     )
 
 
-def put_head(head: Head, snapshot: dict[str, Any], after: int) -> dict[str, Any]:
+def put_head(head: Head, turn: Mapping[str, Any], after: int) -> dict[str, Any]:
     """The operation that stores `head`, conditional on the stored version being `after` (0: there is none yet)."""
     if not after:
-        return dynamodb.put(_item(head, snapshot), "attribute_not_exists(PK)")
-    return dynamodb.put(_item(head, snapshot), "version = :after", {":after": after})
+        return dynamodb.put(_item(head, turn), "attribute_not_exists(PK)")
+    return dynamodb.put(_item(head, turn), "version = :after", {":after": after})
 
 
 @dataclass(frozen=True, slots=True)
 class Birth:
-    """An instance that is not stored yet: its head, its snapshot, and the operation that stores its first record.
+    """An instance that is not stored yet: its head, its figures (`turn`), and the operation that stores its first record.
 
     For a fork, whose records are stored already: the operation that removes the mark of an unfinished one.
     """
 
     head: Head
-    snapshot: dict[str, Any]
+    turn: Mapping[str, Any]
     record: dict[str, Any]
 
 
@@ -187,7 +197,7 @@ def new(account_id: str, name: str, description: str, born: Born, moment: float,
         digest,
         born.engine_version,
     )
-    return Birth(head, born.snapshot, record)
+    return Birth(head, born.turn, record)
 
 
 def create(
@@ -196,8 +206,11 @@ def create(
     idempotency: IdempotencyRecord | None = None,
     body: bytes = b"",
     status: int = 0,
+    entries: Sequence[dict[str, Any]] = (),
 ) -> None:
     """Store a new instance, count it against `limit` and store the response for its `idempotency`, in one transaction.
+
+    `entries`: further operations of the transaction.
 
     LimitReached when the account is at its limit, Replayed when the key has a stored response, OutcomeUnknown after a timeout
     when reading back fails too.
@@ -209,9 +222,10 @@ def create(
         {":one": 1} if limit is None else {":one": 1, ":limit": limit},
         condition="attribute_exists(PK)" if limit is None else "instance_count < :limit",
     )
-    operations = [put_head(head, birth.snapshot, after=0), birth.record, increment]
+    operations = [put_head(head, birth.turn, after=0), birth.record, increment]
     if idempotency:
         operations.append(idempotency.put(status, body, digest=head.digest))
+    operations += entries
     uncertain = False
     for attempt in range(retry.TRIES):
         try:
@@ -267,6 +281,26 @@ def page(account_id: str, *, sort: str, descending: bool, offset: int, limit: in
     )
     keys = [{"PK": entry["PK"], "SK": entry["SK"]} for entry in islice(entries, offset, offset + limit)]
     return _summaries(keys)
+
+
+def names(account_id: str, most: int) -> list[tuple[str, str]]:
+    """Id and name of the account's instances by name, at most so many. They come from the index alone: no head is read."""
+    entries = dynamodb.query("account = :account", {":account": account_id}, IndexName="by_name", Limit=most)
+    ids = ((entry["PK"].rpartition("#")[2], entry["by_name"]) for entry in islice(entries, most))
+    return [(instance_id, name.removesuffix(f"#{instance_id}")) for instance_id, name in ids]
+
+
+def needing(account_id: str, most: int) -> list[str]:
+    """Ids of instances that need a person, those that need a decision first, at most so many."""
+    entries = dynamodb.query("account = :account", {":account": account_id}, IndexName="by_need", Limit=most)
+    return [entry["PK"].rpartition("#")[2] for entry in islice(entries, most)]
+
+
+def heads(account_id: str, ids: Sequence[str]) -> list[Head]:
+    """The heads of at most 100 instances, in the order of their ids; deleted ones are missing."""
+    items = dynamodb.get_many([head_key(account_id, instance_id) for instance_id in ids]) if ids else []
+    found = {item["id"]: _head(item) for item in items}
+    return [found[instance_id] for instance_id in ids if instance_id in found]
 
 
 def all_of(account_id: str, attributes: tuple[str, ...] = _SUMMARY) -> Iterator[Item]:
