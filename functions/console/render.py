@@ -45,6 +45,7 @@ def environment() -> Environment:
     made.globals["has_htmx"] = (HERE / "static" / "htmx.min.js").exists
     made.filters |= {"ago": ago, "day": day, "utc": utc, "pretty": pretty, "mode": mode}
     made.globals["m"] = made.get_template("macros.html").module
+    made.globals["has_page"] = urls.exists
     return made
 
 
@@ -75,6 +76,11 @@ def page(
 def see(name: str, /, query: dict[str, Any] | None = None, **parts: Any) -> Response:
     """After a change: the browser gets another page with GET, so that a reload repeats nothing."""
     return RedirectResponse(urls.url_for(name, query, **parts), 303)
+
+
+def see_agent(instance_id: str) -> Response:
+    """After an agent was created: its page."""
+    return see("agent" if urls.exists("agent") else "what_if", instance_id=instance_id)
 
 
 def _moment(stamp: str) -> datetime:

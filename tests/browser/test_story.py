@@ -333,3 +333,57 @@ def test_a_timeline_zooms_in_place_and_holds_still(page, server):
     assert page.locator("#now[hx-get]").count() == 0
     page.get_by_role("link", name="Resume").click()
     page.locator("#now[hx-get]").wait_for()
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
+def test_an_escalated_agent_is_decided_and_its_trail_verifies(browser, server, tmp_path, scripts):
+    context = browser.new_context(java_script_enabled=scripts, accept_downloads=True)
+    page = context.new_page()
+    sign_up(page, server, f"decide-{scripts}@acme.example".lower())
+    headers = {"Authorization": f"Bearer {create_key(page, server, 'agent')}"}
+    agent = httpx.post(f"{server.api}/instances", json={"name": "invoice-agent"}, headers=headers).json()["data"]["id"]
+    for mode, times in (("ORDER", 30), ("STRESS_RESPONSE", 30)):
+        body = {"observations": [{"mode_target": mode, "signal_strength": 0.9}] * times}
+        assert httpx.post(f"{server.api}/instances/{agent}/process/batch", json=body, headers=headers).status_code == 200
+    contract = f"{server.api}/instances/{agent}/contract"
+    assert httpx.get(contract, headers=headers).json()["data"]["should_escalate"]
+
+    page.goto(f"{server.console}/what-if")
+    page.get_by_role("link", name="invoice-agent").click()
+    page.get_by_label("mode").select_option("ORDER")
+    page.get_by_role("button", name="Show what would follow").last.click()
+    assert "After 3 reports" in page.locator("main").inner_text()
+
+    page.get_by_role("link", name="Decide", exact=True).click()
+    text = page.locator("main").inner_text()
+    assert "It waits for a person" in text
+    assert "Escalated: OVER for" in text
+    page.get_by_role("link", name=re.compile("new normal")).click()
+    assert "What rebaseline would do" in page.locator("main").inner_text()
+    page.get_by_role("link", name=re.compile("last calm state")).click()
+    assert page.locator(".act-mark.freed").count() == 8
+    page.get_by_label("Why").fill("the payment provider is back")
+    button = page.get_by_role("button", name="Back to the last calm state")
+    if scripts:
+        button.dblclick()
+    else:
+        button.click()
+    page.wait_for_url(re.compile(f"/agents/{agent}/audit"))
+    text = page.locator("main").inner_text()
+    assert "4 records" in text
+    assert "decided: back to the last calm state" in text
+    assert "the payment provider is back" in text
+    assert f"decide-{scripts}@acme.example".lower() in text
+    assert not httpx.get(contract, headers=headers).json()["data"]["should_escalate"]
+
+    page.get_by_role("link", name="Verify all").click()
+    assert "Verified" in page.locator("[role=status]").inner_text()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Export").click()
+    file = tmp_path / download.value.suggested_filename
+    download.value.save_as(file)
+    digest = page.locator("pre code").inner_text()
+    verify = [ROOT / ".venv" / "bin" / "identity-os", "verify", file, "--digest", digest]
+    done = subprocess.run(verify, capture_output=True, text=True, timeout=60)
+    assert f"verified: {agent}, 4 records, 60 observations replayed" in done.stdout, done.stdout + done.stderr
+    context.close()

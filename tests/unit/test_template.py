@@ -7,9 +7,12 @@ from uuid import uuid4
 
 import pytest
 
+from identity_engine import birth
+from identity_service.clock import now
 from identity_service.plans import PLANS
 from identity_service.store import dynamodb as store_client
 from identity_service.store import instances, one_time, sessions
+from identity_service.store.audit_trail import Actor
 from local import stream, template
 from tests.conftest import EVENTS, Caller
 from tests.console.person import BASE, Person, prepare_console
@@ -202,7 +205,28 @@ def use_the_console(edge):
     owner.post("/settings/people/invitations", email="else@acme.example", role="viewer")
     invitation = re.search(r"invite_[0-9a-f]{16}", owner.get("/settings/people").text)[0]
     assert owner.post(f"/settings/people/invitations/{invitation}/withdraw").status_code == 303
+    look_after_an_agent(owner)
     sessions.end(owner.session.id)
+
+
+def look_after_an_agent(owner):
+    """What people do about one agent: look, decide, ask what if, read and export its trail."""
+    new = instances.new(owner.account_id, "Aria", "", birth(), now(), Actor("test"))
+    instances.create(new, 3)
+    at = f"/agents/{new.head.id}"
+    paths = (f"{at}/decide", f"{at}/what-if?mode=ORDER&strength=0.5&confidence=1&severity=normal&times=3", "/what-if")
+    for path in (*paths, f"{at}/audit", f"{at}/audit/verify", f"{at}/audit/export"):
+        assert owner.get(path).status_code == 200, path
+    for version, status in (("1", 303), ("1", 303), ("7", 409)):
+        assert owner.post(f"{at}/decide", to="initial", version=version, note="as agreed").status_code == status
+    answers = {"test": "v1", "answers": "a" * 12}
+    for path in ("/personas", "/personas/persona_analytical", "/test", f"{at}/test"):
+        assert owner.get(path).status_code == 200, path
+    assert owner.post(f"{at}/test", version="2", note="as agreed", **answers).status_code == 303
+    for _ in range(2):
+        assert owner.post("/test", name="Tested", form="one", **answers).status_code == 303
+    assert owner.post("/personas/persona_analytical", name="Ada", form="two").status_code == 303
+    assert owner.post("/personas/persona_analytical", name="Ada", form="three").status_code == 400
 
 
 def test_the_console_reads_its_own_settings_and_no_other_secret():

@@ -3,13 +3,31 @@
 from fastapi import APIRouter
 from fastapi.routing import APIRoute
 
-from functions.console.pages import agent, agents, keys, login, people, usage, welcome
+from functions.console.pages import (
+    agent,
+    agents,
+    audit,
+    decide,
+    keys,
+    login,
+    people,
+    personality_test,
+    personas,
+    usage,
+    welcome,
+    what_if,
+)
 
 ROUTERS: tuple[APIRouter, ...] = (
     login.router,
     welcome.router,
     agents.router,
     agent.router,
+    decide.router,
+    audit.router,
+    what_if.router,
+    personality_test.router,
+    personas.router,
     keys.router,
     usage.router,
     people.router,

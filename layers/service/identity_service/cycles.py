@@ -7,7 +7,7 @@ docs/architecture.md, "One request".
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 from identity_engine import (
     Drift,
@@ -55,6 +55,21 @@ class Step:
             "contract": contract_view(contract(self.state)),
             "drift": drift_view(self.drift),
         }
+
+
+class Outdated(Exception):
+    """The agent changed after the version that somebody decided about: nothing was stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a person saw when they decided: the agent's version, None: whichever it has. `entries`: stored with the decision."""
+
+    version: int | None = None
+    entries: Sequence[dict[str, Any]] = ()
+
+
+ANY_VERSION: Final = Seen()
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,9 +205,10 @@ def reset_head(
     actor: Actor,
     render: Callable[[State], bytes],
     idempotency: IdempotencyRecord | None = None,
+    seen: Seen = ANY_VERSION,
 ) -> Committed:
-    """Reset a loaded instance, for callers who have no meter. ApiError 404 when it was deleted meanwhile."""
-    return _replace_state(head, lambda current: reset(current.state, mode), mode, actor, render, idempotency)
+    """Reset a loaded instance, for callers who have no meter. ApiError 404 when it was deleted; Outdated by `seen`."""
+    return _replace_state(head, lambda current: reset(current.state, mode), mode, actor, render, idempotency, seen)
 
 
 def retest(
@@ -205,19 +221,37 @@ def retest(
 ) -> Committed:
     """Restart an instance with a test's profile and strengths. The body is what `render` builds from the new state."""
     head = load_head(meter, instance_id, idempotency=idempotency)
+    return retest_head(head, profile, strengths, Actor(meter.principal.key_id), render, idempotency)
+
+
+def retested(state: State, profile: Profile, strengths: Vector) -> State:
+    """An agent's state restarted with a test's profile and strengths; what a test does not ask for stays."""
+    old = state.profile
+    merged = replace(
+        profile,
+        governance=old.governance,
+        energy_policy=old.energy_policy,
+        drift_tolerance=old.drift_tolerance,
+        description=old.description,
+    )
+    return birth(merged, strengths)
+
+
+def retest_head(
+    head: Head,
+    profile: Profile,
+    strengths: Vector,
+    actor: Actor,
+    render: Callable[[State], bytes],
+    idempotency: IdempotencyRecord | None = None,
+    seen: Seen = ANY_VERSION,
+) -> Committed:
+    """Restart a loaded instance with a test's result, for callers who have no meter. ApiError 404; Outdated by `seen`."""
 
     def new_state(current: Head) -> State:
-        old = current.state.profile
-        merged = replace(
-            profile,
-            governance=old.governance,
-            energy_policy=old.energy_policy,
-            drift_tolerance=old.drift_tolerance,
-            description=old.description,
-        )
-        return birth(merged, strengths)
+        return retested(current.state, profile, strengths)
 
-    return _replace_state(head, new_state, "retest", Actor(meter.principal.key_id), render, idempotency)
+    return _replace_state(head, new_state, "retest", actor, render, idempotency, seen)
 
 
 def _replace_state(
@@ -227,15 +261,19 @@ def _replace_state(
     actor: Actor,
     render: Callable[[State], bytes],
     idempotency: IdempotencyRecord | None,
+    seen: Seen,
 ) -> Committed:
     stamp = iso(now())
 
     def compute(current: Head) -> Change[Committed]:
+        # `current` has the version that the change makes of it.
+        if seen.version is not None and current.version - 1 != seen.version:
+            raise Outdated
         state = new_state(current)
         encoded = encode(state)
         record, digest = audit_trail.put_event(current.trail_position(), kind, encoded, stamp, actor, current.commit)
         after = replace(current, encoded=encoded, digest=digest, records=current.records + 1, updated_at=stamp)
-        return _with_response(Change(after, state, [record], state), render(state), idempotency)
+        return _with_response(Change(after, state, [record, *seen.entries], state), render(state), idempotency)
 
     committed = commits.commit(head, compute, idempotency)
     if committed is None:

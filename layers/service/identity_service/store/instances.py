@@ -175,8 +175,11 @@ def create(
     idempotency: IdempotencyRecord | None = None,
     body: bytes = b"",
     status: int = 0,
+    entries: Sequence[dict[str, Any]] = (),
 ) -> None:
     """Store a new instance, count it against `limit` and store the response for its `idempotency`, in one transaction.
+
+    `entries`: further operations of the transaction.
 
     LimitReached when the account is at its limit, Replayed when the key has a stored response, OutcomeUnknown after a timeout
     when reading back fails too.
@@ -191,6 +194,7 @@ def create(
     operations = [put_head(head, birth.state, after=0), birth.record, increment]
     if idempotency:
         operations.append(idempotency.put(status, body, digest=head.digest))
+    operations += entries
     uncertain = False
     for attempt in range(retry.TRIES):
         try:
