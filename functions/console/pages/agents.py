@@ -105,11 +105,4 @@ async def create(
 def _form(request: Request, visitor: Visitor, status: int = 200, **values: Any) -> Response:
     empty: dict[str, Any] = {"problem": "", "name": "", "persona": "", "form": new_form()}
     known = {"personas": PERSONAS, "name_limit": NAME_LIMIT}
-        "problem": "",
-        "name": "",
-        "persona": "",
-        "personas": PERSONAS,
-        "name_limit": NAME_LIMIT,
-        "form": new_form(),
-    }
     return page(request, "new_agent.html", visitor, status, here="agents", **(empty | known | values))
