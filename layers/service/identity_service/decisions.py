@@ -11,8 +11,8 @@ from typing import TypeVar
 
 from identity_engine import Profile, Vector
 from identity_service.clock import now
-from identity_service.engines import Born
 from identity_service.cycles import Outdated, Seen, reset_head, retest_head
+from identity_service.engines import Born
 from identity_service.store import account_trail, instances
 from identity_service.store.account_trail import By
 from identity_service.store.accounts import account_key
