@@ -31,6 +31,7 @@ SCOPES: Final = (*PYTEST, "tests/api/test_scopes.py")
 PREFLIGHT: Final = (".venv-sam/bin/python", "tests/preflight.py")
 FIRST_DAY: Final = (*PYTEST, "tests/unit/test_first_day.py")
 PACKING: Final = (*PYTEST, "tests/unit/test_packing.py")
+TIMELINE: Final = (*PYTEST, "tests/api/test_timeline.py")
 CALLERS: Final = (*PYTEST, "tests/api/test_callers.py")
 CONSOLE: Final = (*PYTEST, "tests/console")
 SHARED: Final = (*PYTEST, "tests/unit/test_shared_gateway_keys.py")
@@ -117,6 +118,12 @@ MUTANTS: Final = [
     ("a day that keeps what was given back", f"{STORE}/usage.py", "{expression}, #d :less", "{expression}", CALLERS),
     ("a first line of another agent", f"{PAGES}/pages/audit_export.py", 'values["instance_id"] != head.id', "False", CONSOLE),
     ("an issuer without PKCE", "local/issuer.py", "or not compare_digest(challenge, code.challenge)", "", CONSOLE),
+    ("another account's agent is shown", f"{PAGES}/agents.py", "instances.get(account_id, instance_id))", "None)", CONSOLE),
+    ("who needs a person is not in the index", f"{STORE}/instances.py", '"by_need": need and', '"by_need": None and', CONSOLE),
+    ("a markup of a chart's link", "engine/identity_charts/draw.py", "escape(_UNFIT.sub", "str(_UNFIT.sub", CONSOLE),
+    ("a timeline that misses the end of a batch", f"{STORE}/timeline.py", "newest + LARGEST_BATCH - 1", "newest", TIMELINE),
+    ("a timeline whose pages overlap", "functions/engine/app.py", "min(page.before - 1,", "min(page.before,", TIMELINE),
+    ("a flag in another flag's place", f"{STORE}/timeline.py", "flags >> bit & 1", "flags >> (bit + 1) & 1", TIMELINE),
     ("a shared key with a throttle", "cli/gateway.py", "key(number), SHARED_PLAN", 'key(number), "free"', SHARED),
     ("a membership without its account", f"{STORE}/account_deletion.py", 'if kind == "MEMBER":', 'if kind == "":', SHARED),
     ("a suspended account that is served", f"{STORE}/accounts.py", ' or "suspended_at" in account:', ":", CALLERS),

@@ -7,13 +7,15 @@
 """
 
 from concurrent.futures import Future
-from typing import Annotated, Any
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
 
 from fastapi import Depends, Request
 from starlette.exceptions import HTTPException
 
 from functions.console.reads import begin
 from functions.console.visitor import Visitor
+from identity_engine import DRIFT_LEVELS, MODE_INDEX, STRESS_STATES, Contract, State, contract
 from identity_service.store import instances
 from identity_service.store.instances import Head
 
@@ -32,3 +34,46 @@ def find(visitor: Visitor, instance_id: str, begun: "Future[Head | None] | None"
     if head is None:
         raise HTTPException(404)
     return head
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How an agent stands now: its head, its state, and the contract that follows. What pages show of it, in words."""
+
+    head: Head
+    state: State
+    contract: Contract
+
+    @classmethod
+    def of(cls, head: Head) -> "Standing":
+        """The standing of a stored agent."""
+        state = head.state
+        return cls(head, state, contract(state))
+
+    @property
+    def stress(self) -> str:
+        """The stress state: LOW, MED, HIGH, OVER."""
+        return STRESS_STATES[self.state.stress]
+
+    @property
+    def strength(self) -> float:
+        """The strength that the stress state follows from."""
+        return abs(self.state.strengths[MODE_INDEX["stress_response"]])
+
+    @property
+    def drift_level(self) -> str | None:
+        """The drift level; None in the first cycles, and before the first report after a reset."""
+        level = self.state.drift.last.level
+        return None if level is None else DRIFT_LEVELS[level]
+
+    @property
+    def needs(self) -> Literal["escalated", "paused", ""]:
+        """Whether it waits for a person: for a decision, or for a pause to end."""
+        timing = self.contract.timing
+        return "escalated" if timing.should_escalate else "paused" if timing.should_pause else ""
+
+    @property
+    def reason(self) -> str:
+        """Why it waits, in words; empty while it does not."""
+        timing = self.contract.timing
+        return timing.escalation_reason or timing.pause_reason or ""

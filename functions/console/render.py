@@ -1,5 +1,6 @@
 """Makes pages from templates. Everything is escaped; the only markup that is not a template's is what `charts` draws."""
 
+import json
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -40,8 +41,9 @@ def environment() -> Environment:
         loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
-    made.globals |= {"url_for": urls.url_for, "static": urls.static, "has_htmx": (HERE / "static" / "htmx.min.js").exists}
-    made.filters |= {"ago": ago, "day": day, "utc": utc}
+    made.globals |= {"url_for": urls.url_for, "link": urls.link, "static": urls.static}
+    made.globals["has_htmx"] = (HERE / "static" / "htmx.min.js").exists
+    made.filters |= {"ago": ago, "day": day, "utc": utc, "pretty": pretty, "mode": mode}
     made.globals["m"] = made.get_template("macros.html").module
     made.globals["has_page"] = urls.exists
     return made
@@ -101,6 +103,16 @@ def day(stamp: str) -> str:
     """The date, such as 3 May 2026."""
     moment = _moment(stamp)
     return f"{moment.day} {moment:%b %Y}"
+
+
+def mode(constant: str) -> str:
+    """A mode's name in a sentence: stress response."""
+    return constant.replace("_", " ").lower()
+
+
+def pretty(value: Any) -> str:
+    """A value as JSON to read."""
+    return json.dumps(value, indent=2, ensure_ascii=False)
 
 
 def utc(stamp: str) -> str:

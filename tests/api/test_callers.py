@@ -26,6 +26,7 @@ INSTANCE_ROUTES = [
     ("POST", "/goals/assess", {"complexity": "low"}),
     ("POST", "/reset", {"mode": "initial"}),
     ("GET", "/history", None),
+    ("GET", "/timeline", None),
     ("GET", "/drift", None),
     ("GET", "/audit", None),
     ("GET", "/audit/verify", None),

@@ -70,8 +70,8 @@ def test_there_is_an_event_for_each_endpoint():
         for route in import_module(f"functions.{group}.app").app.routes:
             routes |= {(method, route.path) for method in route.methods}
     assert covered == routes
-    # The seed's 16, health, simulate, goals/assess, audit and audit/verify.
-    assert len(covered) == 21
+    # The seed's 16, health, simulate, goals/assess, timeline, audit and audit/verify.
+    assert len(covered) == 22
 
 
 def test_every_route_is_in_the_template_and_the_other_way_round():

@@ -47,6 +47,23 @@ def _invite(page: Any, console: str) -> None:
     page.get_by_role("button", name="Make an invitation").click()
 
 
+def _agent(page: Any, console: str) -> None:
+    page.goto(f"{console}/agents")
+    page.get_by_role("link", name="support-bot", exact=True).click()
+    page.locator("#timeline svg").first.wait_for(state="attached")
+
+
+def _timeline(page: Any, console: str) -> None:
+    _agent(page, console)
+    page.goto(f"{page.url}/timeline?cycles=40")
+
+
+def _report(page: Any, console: str) -> None:
+    _agent(page, console)
+    page.locator(".latest a").first.click()
+    page.get_by_role("heading", name="Audit record").wait_for()
+
+
 def _what_if(page: Any, console: str) -> None:
     page.goto(f"{_held(page, console)}/what-if")
     page.get_by_role("button", name="Add a row").click()
@@ -113,6 +130,11 @@ PAGES = (
     Shown("landing", logged_in=False),
     Shown("welcome", "/welcome"),
     Shown("first-key", reach=_first_key),
+    Shown("agents", "/agents"),
+    Shown("new-agent", "/agents/new"),
+    Shown("agent", reach=_agent),
+    Shown("timeline", reach=_timeline),
+    Shown("report", reach=_report),
     Shown("keys", reach=_new_key),
     Shown("revoke", reach=_revoke),
     Shown("decide", reach=_of_agent("/decide")),

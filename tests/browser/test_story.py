@@ -237,6 +237,104 @@ def test_the_light_waits_as_long_as_nothing_reports(page, server):
     assert "Waiting" in page.locator("#light").inner_text()
 
 
+def reporting(server, page, email):
+    """Somebody who signed up and has a key: what reports for an agent of theirs."""
+    sign_up(page, server, email)
+    headers = {"Authorization": f"Bearer {create_key(page, server, 'agent')}"}
+
+    def report(agent, *modes):
+        context = {"tool": "deploy"}
+        body = {"observations": [{"mode_target": mode, "signal_strength": each, "context": context} for mode, each in modes]}
+        answer = httpx.post(f"{server.api}/instances/{agent}/process/batch", json=body, headers=headers)
+        assert answer.status_code == 200, answer.text
+
+    return report
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
+def test_an_agent_goes_to_OVER_says_why_execute_is_gone_and_recovers(browser, server, scripts):
+    context = browser.new_context(java_script_enabled=scripts)
+    page = context.new_page()
+    report = reporting(server, page, f"over-{scripts}@acme.example".lower())
+    page.goto(f"{server.console}/agents")
+    assert "No agent yet" in page.locator("main").inner_text()
+    page.get_by_role("link", name="Create one here").click()
+    page.get_by_label("Name").fill("deployer")
+    page.get_by_role("button", name="Create the agent").click()
+    page.get_by_role("heading", name="deployer").wait_for()
+    address, agent = page.url, page.url.rpartition("/")[2]
+    assert "Nothing reported yet" in page.locator("#timeline").inner_text()
+
+    def look(state):
+        """The page follows by itself where scripts run."""
+        if not scripts:
+            page.reload()
+        page.locator("#now .stress", has_text=state).wait_for(timeout=15_000)
+
+    report(agent, *[("ORDER", 0.5)] * 24)
+    look("LOW")
+    report(agent, *[("STRESS_RESPONSE", 0.95)] * 10)
+    look("OVER")
+    held = page.locator(".held li", has_text="execute")
+    assert held.locator("p").nth(1).inner_text().startswith("Stress is 0.9")
+    assert "calm reports" in held.inner_text()
+    assert "execute" not in page.locator(".chips").inner_text()
+    held.get_by_text("Formula").click()
+    assert "|stress_response|" in held.locator("code").inner_text()
+
+    page.goto(f"{server.console}/agents")
+    assert "1 needs a person" in page.locator("main").inner_text()
+    assert "paused: energy is" in page.get_by_role("row", name=re.compile("deployer")).inner_text()
+    page.get_by_role("link", name="deployer").click()
+
+    if not scripts:
+        page.get_by_role("link", name="Show the timeline").click()
+    chart = page.locator(".wide-chart svg")
+    chart.wait_for()
+    assert chart.locator(".ic-pause title").text_content().startswith("paused, report")
+    chart.locator("a").last.click()
+    page.get_by_role("heading", name="Audit record").wait_for()
+    text = page.locator("main").inner_text()
+    assert '"tool": "deploy"' in text
+    assert re.search(r"digest\s+[0-9a-f]{64}", text)
+
+    page.goto(address)
+    for _ in range(2):
+        report(agent, *[("ORDER", 0.5)] * 60)
+    look("LOW")
+    assert "execute" in page.locator(".chips").inner_text()
+    assert "Nothing. It may do everything" in page.locator("#contract").inner_text()
+    assert "deploy worked 40+ calls" in page.locator(".latest").inner_text()
+    page.goto(f"{server.console}/agents")
+    assert "none needs a person" in page.locator("main").inner_text()
+    context.close()
+
+
+def test_a_timeline_zooms_in_place_and_holds_still(page, server):
+    report = reporting(server, page, "zoom@acme.example")
+    page.goto(f"{server.console}/agents/new")
+    page.get_by_label("Name").fill("busy")
+    page.get_by_label("Born as").select_option("persona_guardian")
+    page.get_by_role("button", name="Create the agent").click()
+    agent = page.url.rpartition("/")[2]
+    for _ in range(3):
+        report(agent, *[("ORDER", 0.5)] * 100)
+    page.goto(page.url)
+    page.get_by_role("heading", name="Last 100 reports").wait_for()
+    page.get_by_role("link", name="Older").click()
+    page.get_by_role("heading", name="Reports 101 to 200").wait_for()
+    page.get_by_role("link", name="Newest").click()
+    page.get_by_role("heading", name="Last 100 reports").wait_for()
+    page.get_by_role("link", name="1,000").click()
+    page.get_by_role("heading", name="All 300 reports").wait_for()
+    assert page.url.endswith(agent)
+    page.get_by_role("link", name="Pause").click()
+    page.get_by_text("Updates are paused.").wait_for()
+    assert page.locator("#now[hx-get]").count() == 0
+    page.get_by_role("link", name="Resume").click()
+    page.locator("#now[hx-get]").wait_for()
+
+
 @pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
 def test_an_escalated_agent_is_decided_and_its_trail_verifies(browser, server, tmp_path, scripts):
     context = browser.new_context(java_script_enabled=scripts, accept_downloads=True)

@@ -15,7 +15,7 @@ from identity_service.store import instances, one_time, sessions
 from identity_service.store.audit_trail import Actor
 from local import stream, template
 from tests.conftest import EVENTS, Caller
-from tests.console.person import Person, prepare_console
+from tests.console.person import BASE, Person, prepare_console
 
 #: All gateway response types (API Gateway developer guide, "Gateway response types").
 GATEWAY_TYPES = {
@@ -156,6 +156,7 @@ def call_everything(caller):
     assert caller.post(f"{at}/goals/assess", json={"complexity": "high"}).status_code == 200
     for path in (
         f"{at}/history",
+        f"{at}/timeline?before=3",
         f"{at}/drift?level=D1",
         f"{at}/audit?offset=1",
         f"{at}/audit/verify",
@@ -175,13 +176,21 @@ def call_everything(caller):
 
 
 def use_the_console(edge):
-    """Everything that people do in the console: sign up, make and revoke keys, invite, join, change roles, log out."""
+    """Everything that people do in the console: sign up, see agents, make and revoke keys, invite, change roles, log out."""
     one_time.keep_login("state", "value", 60)
     assert one_time.take_login("state") == "value"
     owner, guest = Person(edge, "owner@acme.example"), Person(edge, "guest@acme.example")
     sessions.renew(owner.session)
     for path in ("/welcome", "/settings/keys", "/settings/usage", "/settings/people", "/accounts", "/welcome/light"):
         assert owner.get(path).status_code == 200, path
+    at = owner.post("/agents", name="Aria").headers["Location"].removeprefix(BASE)
+    reported = Caller(edge, "indie")
+    one = reported.new_instance()
+    assert reported.process(one).status_code == 200
+    watching = Person(edge, "watching@acme.example", reported.account_id)
+    paths = (f"/agents/{one}", f"/agents/{one}/timeline", f"/agents/{one}/reports/1")
+    for person, path in [(owner, "/agents"), (owner, "/agents/new"), (owner, at), *((watching, path) for path in paths)]:
+        assert person.get(path).status_code == 200, path
     made = owner.post("/settings/keys", name="ci", scope="agent")
     key = re.search(r"key_[0-9a-f]{16}", owner.get("/settings/keys").text)[0]
     assert made.status_code == 200

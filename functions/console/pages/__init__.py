@@ -3,11 +3,26 @@
 from fastapi import APIRouter
 from fastapi.routing import APIRoute
 
-from functions.console.pages import audit, decide, keys, login, people, personality_test, personas, usage, welcome, what_if
+from functions.console.pages import (
+    agent,
+    agents,
+    audit,
+    decide,
+    keys,
+    login,
+    people,
+    personality_test,
+    personas,
+    usage,
+    welcome,
+    what_if,
+)
 
 ROUTERS: tuple[APIRouter, ...] = (
     login.router,
     welcome.router,
+    agents.router,
+    agent.router,
     decide.router,
     audit.router,
     what_if.router,

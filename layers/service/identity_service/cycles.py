@@ -24,13 +24,14 @@ from identity_engine import (
     reset,
     snapshot_id,
     snapshot_view,
+    turn_view,
 )
 from identity_service import errors
 from identity_service.clock import iso, now
 from identity_service.limits import Meter
 from identity_service.log import logger
 from identity_service.request_models import ObservationRequest
-from identity_service.store import audit_trail, commits, instances
+from identity_service.store import audit_trail, commits, instances, timeline
 from identity_service.store.audit_trail import Actor
 from identity_service.store.commits import Change
 from identity_service.store.dynamodb import OutcomeUnknown
@@ -144,7 +145,8 @@ def _process_observations(
     stamp = iso(moment)
 
     rows = [o.row(stamp) | {"cycle": step.state.cycle} for o, step in zip(observations, steps, strict=True)]
-    record = audit_trail.ObservationsRecord(rows, snapshot, stamp, actor, head.commit)
+    turns = timeline.packed([turn_view(step.state, step.drift) for step in steps])
+    record = audit_trail.ObservationsRecord(rows, snapshot, stamp, actor, head.commit, turns)
     records, digest = audit_trail.put_observations(head.trail_position(), record)
 
     events = []
@@ -170,6 +172,7 @@ def _process_observations(
         drifts=head.drifts + len(events),
         drift_levels=(d1, d2, d3),
         updated_at=stamp,
+        reported_at=stamp,
     )
     return Change(after, state, records, steps)
 
