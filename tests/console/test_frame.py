@@ -68,7 +68,7 @@ def test_no_page_has_what_the_policy_refuses(owner):
     for path in (*pages(), *agent_pages(owner.agent("Aria", ("STRESS_RESPONSE", 0.9, 20)))):
         text = owner.get(path).text
         assert not re.search(r"\sstyle=|\son\w+=|hx-on|<style|<script(?! src=)|javascript:", text), path
-        assert not re.search(r'(?:src|href|action)="(?!http://localhost:8000/console|#)', text), path
+        assert not re.search(r'(?:src|href|action)="(?!(?:http://localhost:8000)?/console|#)', text), path
 
 
 def test_a_stranger_sees_the_landing_page_and_logs_in_for_the_rest(stranger):

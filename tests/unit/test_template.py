@@ -205,7 +205,7 @@ def use_the_console(edge):
     owner.post("/settings/people/invitations", email="else@acme.example", role="viewer")
     invitation = re.search(r"invite_[0-9a-f]{16}", owner.get("/settings/people").text)[0]
     assert owner.post(f"/settings/people/invitations/{invitation}/withdraw").status_code == 303
-    look_after_an_agent(owner)
+    look_after_an_agent(Person(edge, "operator@acme.example"))
     sessions.end(owner.session.id)
 
 
