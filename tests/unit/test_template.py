@@ -183,14 +183,7 @@ def use_the_console(edge):
     sessions.renew(owner.session)
     for path in ("/welcome", "/settings/keys", "/settings/usage", "/settings/people", "/accounts", "/welcome/light"):
         assert owner.get(path).status_code == 200, path
-    at = owner.post("/agents", name="Aria").headers["Location"].removeprefix(BASE)
-    reported = Caller(edge, "indie")
-    one = reported.new_instance()
-    assert reported.process(one).status_code == 200
-    watching = Person(edge, "watching@acme.example", reported.account_id)
-    paths = (f"/agents/{one}", f"/agents/{one}/timeline", f"/agents/{one}/reports/1")
-    for person, path in [(owner, "/agents"), (owner, "/agents/new"), (owner, at), *((watching, path) for path in paths)]:
-        assert person.get(path).status_code == 200, path
+    watch_agents(edge)
     made = owner.post("/settings/keys", name="ci", scope="agent")
     key = re.search(r"key_[0-9a-f]{16}", owner.get("/settings/keys").text)[0]
     assert made.status_code == 200
@@ -227,6 +220,18 @@ def look_after_an_agent(owner):
         assert owner.post("/test", name="Tested", form="one", **answers).status_code == 303
     assert owner.post("/personas/persona_analytical", name="Ada", form="two").status_code == 303
     assert owner.post("/personas/persona_analytical", name="Ada", form="three").status_code == 400
+
+
+def watch_agents(edge):
+    """The pages of agents that report."""
+    reporting = Caller(edge, "indie")
+    one = reporting.new_instance()
+    assert reporting.process(one).status_code == 200
+    watching = Person(edge, "watching@acme.example", reporting.account_id)
+    at = f"/agents/{one}"
+    new = watching.post("/agents", name="Aria").headers["Location"].removeprefix(BASE)
+    for path in ("/agents", "/agents/new", new, at, f"{at}/timeline", f"{at}/reports/1"):
+        assert watching.get(path).status_code == 200, path
 
 
 def test_the_console_reads_its_own_settings_and_no_other_secret():
