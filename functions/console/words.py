@@ -101,7 +101,8 @@ def style(standing: Standing) -> Iterator[tuple[str, str]]:
     yield "recovers", contract.recovery_profile.preferred_path
     steps = contract.timing.max_steps_remaining
     if steps is not None:
-        yield "energy lasts for", f"{steps} more report{'' if steps == 1 else 's'} like these"
+        more = f"{steps} more report{'' if steps == 1 else 's'} like these" if steps else "no further report like these"
+        yield "energy lasts for", more
     locks = contract.hard_locks
     if locks.option_set_max is not None:
         yield "weighs", f"at most {locks.option_set_max} options"
