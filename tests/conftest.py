@@ -22,7 +22,7 @@ from local import dynamodb
 from local.edge import Edge
 
 #: `make test-console` runs these, in an environment with a browser.
-collect_ignore = ["browser"]
+collect_ignore = ["browser", "engines"]
 EVENTS = Path(__file__).parent.parent / "events"
 
 # Engine 1.0.0 was never released: the tests have it, as their older version.

@@ -12,7 +12,7 @@ from unittest.mock import patch
 from benchmarks.cost import ANSWER, TRANSACTION
 from benchmarks.scaling.clock import Clock
 from benchmarks.scaling.partition import WRITES, Partition
-from identity_engine import birth, encode
+from identity_service.engines import birth
 from identity_service.settings import settings
 from identity_service.store import commits, dynamodb, instances, retry, usage
 from identity_service.store.commits import Change
@@ -84,19 +84,19 @@ def usage_item(times: float, lease: int = 0, seconds: float = 1) -> Result:
 
 def instance(rate: float, seconds: float = 10) -> Result:
     """Reports about one agent, so many a second: each reads the head and commits it with its record."""
-    state = birth()
-    head = Head(_ACCOUNT, "inst_0", "Hot", "", "", "", "", encode(state), "0" * 64)
+    born = birth()
+    head = Head(_ACCOUNT, "inst_0", "Hot", "", "", "", "", born.encoded, "0" * 64, born.engine_version)
 
     def compute(current: Head) -> Change[None]:
         record = {"PK": current.partition(), "SK": f"H#{current.version:012d}", "record": "0" * 600}
-        return Change(current, state, [dynamodb.put(record)], None)
+        return Change(current, born.turn, [dynamodb.put(record)], None)
 
     def request() -> None:
         clock.sleep(ANSWER)  # the count, beside which the head is read, is another partition's
         commits.commit(instances.get(_ACCOUNT, "inst_0"), compute)
 
     with _simulated(seconds) as (clock, result):
-        clock.at(0, lambda: dynamodb.write_all([instances.put_head(head, state, after=1)]))
+        clock.at(0, lambda: dynamodb.write_all([instances.put_head(head, born.turn, after=1)]))
         _offer(clock, result, rate, lambda: _timed(clock, result, request))
     return result
 

@@ -15,7 +15,8 @@ from starlette.exceptions import HTTPException
 
 from functions.console.reads import begin
 from functions.console.visitor import Visitor
-from identity_engine import DRIFT_LEVELS, MODE_INDEX, STRESS_STATES, Contract, State, contract
+from identity_service.cycles import current_contract, turn
+from identity_service.engines import Engine, engine
 from identity_service.store import instances
 from identity_service.store.instances import Head
 
@@ -38,42 +39,35 @@ def find(visitor: Visitor, instance_id: str, begun: "Future[Head | None] | None"
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How an agent stands now: its head, its state, and the contract that follows. What pages show of it, in words."""
+    """How an agent stands now, as the engine that it is pinned to sees it. What pages show of it, in words."""
 
     head: Head
-    state: State
-    contract: Contract
+    #: The contract, as the API has it.
+    contract: dict[str, Any]
+    #: The last cycle in a few figures: stress_strength, drift_level, drift_distance, paused, escalated ...
+    turn: dict[str, Any]
 
     @classmethod
     def of(cls, head: Head) -> "Standing":
         """The standing of a stored agent."""
-        state = head.state
-        return cls(head, state, contract(state))
+        return cls(head, current_contract(head), turn(head))
+
+    @property
+    def engine(self) -> Engine:
+        """The engine that decides for it."""
+        return engine(self.head.engine_version)
 
     @property
     def stress(self) -> str:
         """The stress state: LOW, MED, HIGH, OVER."""
-        return STRESS_STATES[self.state.stress]
-
-    @property
-    def strength(self) -> float:
-        """The strength that the stress state follows from."""
-        return abs(self.state.strengths[MODE_INDEX["stress_response"]])
-
-    @property
-    def drift_level(self) -> str | None:
-        """The drift level; None in the first cycles, and before the first report after a reset."""
-        level = self.state.drift.last.level
-        return None if level is None else DRIFT_LEVELS[level]
+        return str(self.contract["stress_state"])
 
     @property
     def needs(self) -> Literal["escalated", "paused", ""]:
         """Whether it waits for a person: for a decision, or for a pause to end."""
-        timing = self.contract.timing
-        return "escalated" if timing.should_escalate else "paused" if timing.should_pause else ""
+        return "escalated" if self.contract["should_escalate"] else "paused" if self.contract["should_pause"] else ""
 
     @property
     def reason(self) -> str:
         """Why it waits, in words; empty while it does not."""
-        timing = self.contract.timing
-        return timing.escalation_reason or timing.pause_reason or ""
+        return self.contract["escalation_reason"] or self.contract["pause_reason"] or ""

@@ -1,23 +1,25 @@
 """The timeline of an agent as SVG, wide for a desk and compact for a phone; the style sheet shows the one that fits."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from markupsafe import Markup
 
 from identity_charts import Mark, MarkKind, Point, Scale, drift_marks, timeline
-from identity_engine import ACTIONS, State, thresholds_view
+from identity_engine import ACTIONS
 from identity_service.store.timeline import Row
 
 _WIDE, _COMPACT = 1036, 340
-_DECISIONS = ("rebaseline", "last_stable")
+_DECISIONS = ("rebaseline", "last_stable", "upgrade")
 
 
-def drawn(rows: Sequence[Row], state: State, link: Callable[[int], str], title: str) -> tuple[Markup, Markup]:
-    """Both charts of rows that come newest first. `link`: the address of a report, by its number."""
+def drawn(rows: Sequence[Row], limits: Mapping[str, float], link: Callable[[int], str], title: str) -> tuple[Markup, Markup]:
+    """Both charts of rows that come newest first. `link`: the address of a report, by its number.
+
+    `limits`: the thresholds of the agent, as its engine gives them.
+    """
     known = [row for row in reversed(rows) if row.figures.get("allowed_count") is not None]
     points = [_point(row) for row in known]
     marks = [*drift_marks(points), *_marks(known)]
-    limits = thresholds_view(state)
     med, high, over, d1, d2, d3 = (limits[name] for name in ("MED", "HIGH", "OVER", "D1", "D2", "D3"))
     scale = Scale(med, high, over, d1, d2, d3, len(ACTIONS))
     wide, compact = (

@@ -1,13 +1,16 @@
-"""Two states side by side: what their contracts say in words and figures, drift, and where they differ.
+"""Two states of an agent side by side: what their contracts say in words and figures, drift, and where they differ.
 
 For decisions, what if, and the results of tests.
 """
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from identity_engine import ACTIONS, State, contract, contract_view, drift_view
+from identity_engine import ACTIONS
+from identity_service.engines import Engine, engine
+from identity_service.store.instances import Head
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +79,14 @@ def _steps(view: dict[str, Any]) -> str:
     return "no limit" if view["max_steps_remaining"] is None else str(view["max_steps_remaining"])
 
 
-def _drift(state: State) -> str:
-    last = drift_view(state.drift.last)
+def _drift(last: dict[str, Any]) -> str:
     if last["level"] is None:
         return "not measured yet"
     return f"{last['level']}, {last['magnitude']:.2f} from its anchor"
+
+
+def _cycles(version: Engine, state: dict[str, Any]) -> str:
+    return f"{version.snapshot(state)['cycle']:,}"
 
 
 #: Names and texts of the lines below stress and actions; the first few are what a decision is about.
@@ -108,9 +114,10 @@ _LINES: Final[tuple[tuple[str, Callable[[dict[str, Any]], str]], ...]] = (
 _FIRST: Final = 9
 
 
-def compare(before: State, after: State) -> Comparison:
-    """What holds before and after."""
-    old, new = contract_view(contract(before)), contract_view(contract(after))
+def compare(head: Head, after: str) -> Comparison:
+    """What holds for an agent now, and what would in the state `after`, both by the engine that it is pinned to."""
+    version = engine(head.engine_version)
+    old, new = version.contract(head.document()), version.contract(json.loads(after))
     was, will = old["allowed_actions"], new["allowed_actions"]
     freed = [action for action in ACTIONS if action in will and action not in was]
     lost = [action for action in ACTIONS if action in was and action not in will]
@@ -124,7 +131,8 @@ def compare(before: State, after: State) -> Comparison:
             bool(freed or lost),
         ),
     ]
-    drift, cycles = (_drift(before), _drift(after)), (f"{before.cycle:,}", f"{after.cycle:,}")
+    drift = (_drift(version.drift(head.document())), _drift(version.drift(json.loads(after))))
+    cycles = (_cycles(version, head.document()), _cycles(version, json.loads(after)))
     lines.append(Line("drift", "text", *drift, drift[0] != drift[1]))
     for name, said in _LINES:
         texts = said(old), said(new)

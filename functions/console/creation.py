@@ -3,8 +3,8 @@
 import secrets
 
 from functions.console.visitor import Visitor
-from identity_engine import State
 from identity_service.decisions import create
+from identity_service.engines import Born
 from identity_service.plans import PLANS
 from identity_service.store.instances import LimitReached
 
@@ -21,14 +21,14 @@ def new_form() -> str:
     return secrets.token_urlsafe(9)
 
 
-def create_agent(visitor: Visitor, name: str, state: State, form: str) -> str:
+def create_agent(visitor: Visitor, name: str, born: Born, form: str) -> str:
     """Create it and return its id. CannotCreate says what to change."""
     name = name.strip()
     if not 1 <= len(name) <= NAME_LIMIT:
         raise CannotCreate(f"Give the agent a name of 1 to {NAME_LIMIT} characters.")
     limit = PLANS[visitor.account["plan"]].instances
     try:
-        return create(visitor.account_id, limit, name, state, form[:40], visitor.by())
+        return create(visitor.account_id, limit, name, born, form[:40], visitor.by())
     except LimitReached:
         raise CannotCreate(
             f"The plan allows {limit} agents, and the account has them: delete one, or change the plan."

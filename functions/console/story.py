@@ -17,6 +17,7 @@ _WORKED: Final = "worked"
 _NAMES: Final = 4
 _RESETS: Final = {
     "rebaseline": "decided: this is the new normal",
+    "upgrade": "decided: another engine takes over",
     "last_stable": "decided: back to the last stable state",
     "initial": "reset to birth",
     "default": "reset to a neutral state",
@@ -71,7 +72,7 @@ def _entries(row: Row, before: Row | None) -> Iterator[Entry]:
 
 
 def _decided(event: Item, seq: int) -> Entry:
-    kind = "decision" if event["kind"] in ("rebaseline", "last_stable") else "reset"
+    kind = "decision" if event["kind"] in ("rebaseline", "last_stable", "upgrade") else "reset"
     text, note = _RESETS.get(event["kind"], str(event["kind"])), str(event.get("note", ""))
     return Entry(str(event["at"]), seq, text, detail=note, kind=kind)
 

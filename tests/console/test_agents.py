@@ -149,7 +149,7 @@ def test_a_person_makes_an_agent_empty_or_from_a_persona(owner):
     assert "Nothing reported yet" in text(owner.get(f"/agents/{one}"))
     answer = owner.post("/agents", name="Ada", persona="persona_guardian")
     ada = instances.get(owner.account_id, answer.headers["Location"].rpartition("/")[2])
-    assert ada.state.profile.core_modes
+    assert ada.document()["profile"]["core_modes"]
     (record,) = [record for record, _ in audit_records(ada)]
     assert (record["kind"], record["actor"]) == ("created", owner.user.id)
 

@@ -48,8 +48,8 @@ def test_an_agent_from_a_persona(owner):
     assert list(agents(owner)) == ["Ada"]
     assert instances.count(owner.account_id) == 1
     api = owner.api.post("/instances", json={"name": "Api", "initial_config": {"persona_id": "persona_analytical"}})
-    same = instances.get(owner.account_id, api.json()["data"]["id"]).state
-    assert instances.get(owner.account_id, instance_id).state == same
+    same = instances.get(owner.account_id, api.json()["data"]["id"]).encoded
+    assert instances.get(owner.account_id, instance_id).encoded == same
     record = owner.api.get(f"/instances/{instance_id}/audit").json()["data"][0]
     assert (record["kind"], record["actor"]) == ("created", owner.user.id)
     assert account_trail.latest(owner.account_id)[0]["what"] == "agent.created"
@@ -91,7 +91,7 @@ def test_the_result_is_the_apis(owner, version):
         assert f"{strength:.2f}" in page.text.partition("<svg")[2].partition("</svg>")[0]
     made = owner.post("/test", name="Mine", form=form_of(page), **packed(version, "b"))
     assert made.status_code == 303
-    mine, api = (instances.get(owner.account_id, agents(owner)[name]).state for name in ("Mine", "Api"))
+    mine, api = (instances.get(owner.account_id, agents(owner)[name]).encoded for name in ("Mine", "Api"))
     assert mine == api
 
 

@@ -13,6 +13,7 @@ from functions.console.render import page
 from functions.console.urls import url_for
 from functions.console.visitor import Looking
 from identity_engine import ALWAYS_FORBIDDEN
+from identity_service.engines import engine
 from identity_service.store import timeline
 from identity_service.store.instances import Head
 from identity_service.store.timeline import Row
@@ -75,7 +76,8 @@ async def chart(
     rows = _page(head, newest, cycles)
     # A chart has some hundred links: without scheme and host they are a tenth of it shorter.
     reports = urlsplit(url_for("report", instance_id=head.id, seq=0)).path.removesuffix("0")
-    wide, compact = drawn(rows, head.state, lambda seq: f"{reports}{seq}", f"Timeline of {head.name}")
+    limits = engine(head.engine_version).thresholds(head.document())
+    wide, compact = drawn(rows, limits, lambda seq: f"{reports}{seq}", f"Timeline of {head.name}")
     values: dict[str, Any] = {
         "head": head,
         "wide": wide,

@@ -96,7 +96,7 @@ async def create(
         return _form(request, visitor, 400, problem="There is no such persona.", name=name)
     config = InitialConfig.model_validate({"persona_id": persona} if persona else {})
     try:
-        instance_id = create_agent(visitor, name, config.state(), form)
+        instance_id = create_agent(visitor, name, config.born(), form)
     except CannotCreate as problem:
         return _form(request, visitor, 400, problem=str(problem), name=name, persona=persona)
     return see_agent(instance_id)

@@ -1,6 +1,7 @@
 """An agent's audit trail: its records in words and figures, their verification, and the trail as a file."""
 
 import json
+from dataclasses import replace
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Request, Response
@@ -11,8 +12,9 @@ from functions.console.agents import BegunAgent, find
 from functions.console.pages import audit_export
 from functions.console.render import page
 from functions.console.visitor import Looking, Visitor
-from identity_engine import restore, snapshot_view
 from identity_service.audit import ExportHeader, verify
+from identity_service.cycles import turn
+from identity_service.engines import engine
 from identity_service.store import accounts, audit_trail, trail_pages, users
 from identity_service.store.audit_trail import TrailPosition
 from identity_service.store.instances import Head
@@ -33,6 +35,7 @@ _KINDS: Final = {
     "last_stable": "decided: back to the last calm state",
     "initial": "decided: back to its birth",
     "default": "decided: a neutral start",
+    "upgrade": "decided: another engine takes over",
 }
 
 
@@ -49,7 +52,7 @@ async def show(
     head = find(visitor, instance_id, begun)
     position = head.trail_position()
     if before is not None:
-        position = TrailPosition(position.pk, head.id, min(before, position.number), seq=min(seq, head.seq))
+        position = replace(position, number=min(before, position.number), previous="", seq=min(seq, head.seq))
     return _page(request, visitor, head, position)
 
 
@@ -81,7 +84,7 @@ def _page(request: Request, visitor: Visitor, head: Head, position: TrailPositio
         here="agents",
         tab="audit",
         head=head,
-        state=snapshot_view(head.state)["stress_state"],
+        state=turn(head)["stress_state"],
         rows=[_row(record, names) for record in records],
         older=older and {"before": older.number, "seq": older.seq},
         newest=position.number == head.records + 1,
@@ -93,7 +96,7 @@ def _page(request: Request, visitor: Visitor, head: Head, position: TrailPositio
 def _row(record: Record, names: dict[str, str]) -> dict[str, Any]:
     fields = record.fields
     actor = fields.get("actor", "")
-    result = record.result if fields["kind"] == "observations" else snapshot_view(restore(record.result))
+    result = record.result if fields["kind"] == "observations" else engine(fields["engine_version"]).snapshot(record.result)
     return {
         "number": record.number,
         "at": fields["at"],

@@ -19,8 +19,9 @@ from functions.console.agents import BegunAgent, find
 from functions.console.render import page
 from functions.console.urls import url_for
 from functions.console.visitor import Looking, Visitor
-from identity_engine import canonical, snapshot_view
+from identity_engine import canonical
 from identity_service.audit import ExportHeader, header_line
+from identity_service.cycles import turn
 from identity_service.store import audit_trail
 from identity_service.store.instances import Head
 from identity_service.store.packing import STATE, pack, unpack
@@ -77,7 +78,7 @@ def _parts(
     for first, last in ranges:
         query = {"first": first, "last": last, "cut": cut if first == 1 else ""}
         parts.append({"first": first, "last": last, "url": url_for("export", query, instance_id=head.id)})
-    state = snapshot_view(head.state)["stress_state"]
+    state = turn(head)["stress_state"]
     return page(request, "export.html", visitor, status, here="agents", tab="audit", head=head, state=state, parts=parts)
 
 

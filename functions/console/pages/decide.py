@@ -9,9 +9,9 @@ from functions.console.agents import find
 from functions.console.comparison import Comparison, compare
 from functions.console.render import page, see
 from functions.console.visitor import Looking, Visitor, require
-from identity_engine import reset
-from identity_service.cycles import Outdated
+from identity_service.cycles import Outdated, reset_state
 from identity_service.decisions import decide
+from identity_service.engines import engine
 from identity_service.request_models import NOTE_LIMIT
 from identity_service.roles import OPERATOR
 from identity_service.store.instances import Head
@@ -70,18 +70,22 @@ def _helps(preview: Comparison) -> bool:
 def _page(
     request: Request, visitor: Visitor, head: Head, to: str, status: int = 200, problem: str = "", note: str = ""
 ) -> Response:
-    state = head.state
-    previews = {name: compare(state, reset(state, name)) for name in _NAMES}
+    known = engine(head.engine_version).RESET_MODES
+    previews = {name: compare(head, reset_state(head, name)) for name in _NAMES if name in known}
+    if to and to not in previews:
+        raise HTTPException(400, f"Engine {head.engine_version}, which decides for this agent, has no such decision.")
     # Shown first: the mildest one that helps.
-    to = to or next((name for name in _NAMES if _helps(previews[name])), _NAMES[0])
+    to = to or next((name for name in previews if _helps(previews[name])), next(iter(previews)))
     context: dict[str, Any] = {
         "head": head,
         "to": to,
         "choices": [
-            {"name": name, "words": words, "means": means, "preview": previews[name]} for name, words, means in CHOICES
+            {"name": name, "words": words, "means": means, "preview": previews[name]}
+            for name, words, means in CHOICES
+            if name in previews
         ],
         "preview": previews[to],
-        "now": previews[_NAMES[0]].before,
+        "now": previews[to].before,
         "problem": problem,
         "note": note,
         "note_limit": NOTE_LIMIT,

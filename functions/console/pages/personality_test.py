@@ -19,16 +19,15 @@ from identity_engine import (
     MODE_TITLES,
     PERSONA_BY_ID,
     VERSIONS,
-    birth,
     persona_matches,
     profile_of,
     question_ids,
     score,
-    snapshot_view,
     starting_strengths,
 )
-from identity_service.cycles import Outdated, retested
+from identity_service.cycles import Outdated, retested, turn
 from identity_service.decisions import give_test
+from identity_service.engines import birth
 from identity_service.request_models import NOTE_LIMIT
 from identity_service.roles import OPERATOR
 from identity_service.store.instances import Head
@@ -134,7 +133,7 @@ def _result(
     strengths = score(test, answers)
     profile, start = profile_of(strengths), starting_strengths(strengths)
     matches = persona_matches(strengths)[:3]
-    preview = compare(head.state, retested(head.state, profile, start)) if head else None
+    preview = compare(head, retested(head, profile, start)) if head else None
     return page(
         request,
         "test_result.html",
@@ -163,7 +162,7 @@ def _about(head: Head | None) -> dict[str, Any]:
     """What the page's frame needs: the agent, if there is one."""
     if head is None:
         return {"here": "personas", "head": None}
-    return {"here": "agents", "tab": "test", "head": head, "state": snapshot_view(head.state)["stress_state"]}
+    return {"here": "agents", "tab": "test", "head": head, "state": turn(head)["stress_state"]}
 
 
 def _packed(test: str, answers: Mapping[str, str]) -> str:

@@ -37,7 +37,7 @@ async def make(
     """Create an agent from it."""
     persona = _find(persona_id)
     try:
-        instance_id = create_agent(visitor, name, InitialConfig(persona_id=persona.id).state(), form)
+        instance_id = create_agent(visitor, name, InitialConfig(persona_id=persona.id).born(), form)
     except CannotCreate as problem:
         return _page(request, visitor, persona, 400, str(problem), name)
     return see_agent(instance_id)

@@ -14,7 +14,9 @@ from functions.console.comparison import compare
 from functions.console.reads import beside
 from functions.console.render import page
 from functions.console.visitor import Looking
-from identity_engine import MODE_CONSTANTS, MODE_TITLES, contract, drift_view, edge, process_all, snapshot_view
+from identity_engine import MODE_CONSTANTS, MODE_TITLES
+from identity_service.cycles import turn
+from identity_service.engines import engine
 from identity_service.request_models import ObservationRequest
 from identity_service.store import instances
 
@@ -82,7 +84,6 @@ async def show(
 ) -> Response:
     """The form and, once it is sent, what would follow. `do`: add, or the number of a row to remove, or nothing: compute."""
     head = find(visitor, instance_id)
-    state = head.state
     columns = zip(mode, strength, confidence, severity, times, strict=False)
     rows = [Row(*(value[:20] for value in values)) for values in columns][:ROWS]
     asked = bool(rows) and not do
@@ -98,10 +99,11 @@ async def show(
         if problem:
             context["problem"], status = problem, 400
         else:
-            results = process_all(state, [report.observation() for report, times in read for _ in range(times)])
-            context["preview"] = compare(state, results[-1][0])
-            context["drift"] = drift_view(results[-1][1])
-            context["steps"] = [_step(number, *result) for number, result in enumerate(results, 1)]
+            reports = [report.row("") for report, times in read for _ in range(times)]
+            after, steps = engine(head.engine_version).process(head.document(), reports, contracts="every")
+            context["preview"] = compare(head, after)
+            context["drift"] = steps[-1]["drift"]
+            context["steps"] = [_step(number, step) for number, step in enumerate(steps, 1)]
     return page(
         request,
         "what_if.html",
@@ -110,7 +112,7 @@ async def show(
         here="what_if",
         tab="what_if",
         head=head,
-        state=snapshot_view(state)["stress_state"],
+        state=turn(head)["stress_state"],
         rows=rows,
         most_rows=ROWS,
         modes=list(zip(MODE_CONSTANTS, MODE_TITLES, strict=True)),
@@ -135,17 +137,16 @@ def _read(rows: list[Row]) -> tuple[list[tuple[ObservationRequest, int]], list[R
     return read, rows, ""
 
 
-def _step(number: int, state: Any, drift: Any) -> dict[str, Any]:
-    then = contract(state)
-    view = snapshot_view(state)
+def _step(number: int, step: dict[str, Any]) -> dict[str, Any]:
+    figures, contract = step["turn"], step["contract"]
     return {
         "number": number,
-        "stress": view["stress_state"],
-        "strength": view["mode_strengths"]["STRESS_RESPONSE"],
-        "energy": view["energy_level"],
-        "trust": edge(then.trust.trust),
-        "drift": drift_view(drift)["level"],
-        "allowed": len(then.allowed_actions),
-        "pause": then.timing.should_pause,
-        "escalate": then.timing.should_escalate,
+        "stress": figures["stress_state"],
+        "strength": figures["stress_strength"],
+        "energy": figures["energy_level"],
+        "trust": contract["trust"],
+        "drift": figures["drift_level"],
+        "allowed": figures["allowed_count"],
+        "pause": figures["paused"],
+        "escalate": figures["escalated"],
     }
