@@ -25,7 +25,7 @@ from identity_engine import (
     snapshot_id,
     snapshot_view,
 )
-from identity_service import errors
+from identity_service import errors, events
 from identity_service.clock import iso, now
 from identity_service.limits import Meter
 from identity_service.log import logger
@@ -129,17 +129,20 @@ def _process_observations(
     stamp = iso(moment)
 
     rows = [o.row(stamp) | {"cycle": step.state.cycle} for o, step in zip(observations, steps, strict=True)]
-    record = audit_trail.ObservationsRecord(rows, snapshot, stamp, actor, head.commit)
+    moments = [events.moment_of(*result) for result in results]
+    seen = events.of_cycles(events.moment_of(head.state), moments)
+    outbox = events.attribute(head.name, moments[-1], seen)
+    record = audit_trail.ObservationsRecord(rows, snapshot, stamp, actor, head.commit, outbox)
     records, digest = audit_trail.put_observations(head.trail_position(), record)
 
-    events = []
+    drifts = []
     for row, step in zip(rows, steps, strict=True):
         event = drift_event_view(step.drift, step.state.cycle)
         if event:
-            events.append(event | {"timestamp": row["timestamp"]})
-    if events:
-        records.append(audit_trail.put_drift_events(head.partition(), head.drifts + 1, events))
-    levels = [event["drift_level"] for event in events]
+            drifts.append(event | {"timestamp": row["timestamp"]})
+    if drifts:
+        records.append(audit_trail.put_drift_events(head.partition(), head.drifts + 1, drifts))
+    levels = [event["drift_level"] for event in drifts]
     d1, d2, d3 = (count + levels.count(level) for count, level in zip(head.drift_levels, ("D1", "D2", "D3"), strict=True))
     # A request counted in an earlier month but committed late must not change the newer month's count.
     before = head.month_cycles if head.month == month else 0
@@ -152,7 +155,7 @@ def _process_observations(
         month_cycles=month_count[1],
         records=head.records + 1,
         seq=head.seq + len(steps),
-        drifts=head.drifts + len(events),
+        drifts=head.drifts + len(drifts),
         drift_levels=(d1, d2, d3),
         updated_at=stamp,
     )
@@ -230,7 +233,9 @@ def _replace_state(
     def compute(current: Head) -> Change[Committed]:
         state = new_state(current)
         encoded = encode(state)
-        record, digest = audit_trail.put_event(current.trail_position(), kind, encoded, stamp, actor, current.commit)
+        before, moment = events.moment_of(current.state), events.moment_of(state)
+        outbox = events.attribute(current.name, moment, events.of_decision(before, moment, kind, actor.note))
+        record, digest = audit_trail.put_event(current.trail_position(), kind, encoded, stamp, actor, current.commit, outbox)
         after = replace(current, encoded=encoded, digest=digest, records=current.records + 1, updated_at=stamp)
         return _with_response(Change(after, state, [record], state), render(state), idempotency)
 

@@ -51,7 +51,7 @@ class Actor:
 class ObservationsRecord:
     """One processed request: the observations as received, each with its cycle, and the snapshot after the last one.
 
-    `commit` is the id of the commit that stores it.
+    `commit` is the id of the commit that stores it, `events` the attribute of that name, outside the digest.
     """
 
     observations: Sequence[dict[str, Any]]
@@ -59,6 +59,7 @@ class ObservationsRecord:
     at: str
     actor: Actor
     commit: str = ""
+    events: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,22 +117,28 @@ def put_observations(position: TrailPosition, new: ObservationsRecord) -> tuple[
             "commit": new.commit,
         }
         if is_last:
-            item |= record | {"snapshot": pack(snapshot, RECORD)}
+            item |= record | {"snapshot": pack(snapshot, RECORD), "events": new.events}
         operations.append(dynamodb.put(item, "attribute_not_exists(PK)"))
         chunk, size = [], 0
     return operations, record["digest"]
 
 
 def put_event(
-    position: TrailPosition, kind: str, encoded: str, at: str, actor: Actor, commit: str = ""
+    position: TrailPosition,
+    kind: str,
+    encoded: str,
+    at: str,
+    actor: Actor,
+    commit: str = "",
+    events: str | None = None,
 ) -> tuple[dict[str, Any], str]:
     """The operation that stores a state set without observations, and the record's digest.
 
-    `kind`: created, retest, or the reset's mode.
+    `kind`: created, retest, or the reset's mode. `events`: as in `ObservationsRecord`.
     """
     record = _record(position, kind, at, actor, "[]", encoded)
     key = {"PK": position.pk, "SK": f"EVENT#{position.seq:012d}#{position.number:012d}"}
-    item = key | record | {"state": pack(encoded, STATE), "commit": commit}
+    item = key | record | {"state": pack(encoded, STATE), "commit": commit, "events": events}
     return dynamodb.put(item, "attribute_not_exists(PK)"), record["digest"]
 
 
