@@ -10,7 +10,8 @@ from identity_service.keys import new_key
 from local import openapi, template
 from tests.conftest import EVENTS, lambda_event
 
-ENDPOINTS = sorted(path.stem for path in EVENTS.glob("*.json") if path.stem not in ("authorizer", "purge"))
+NOT_FROM_THE_API = ("authorizer", "deliver", "fanout", "purge")
+ENDPOINTS = sorted(path.stem for path in EVENTS.glob("*.json") if path.stem not in NOT_FROM_THE_API)
 
 
 def event_of(name):
@@ -121,3 +122,10 @@ def test_authorizer_ignores_the_case_of_the_scheme(pro, scheme, accepted):
 def test_authorizer_raises_unauthorized(table, key):
     with pytest.raises(Exception, match=r"^Unauthorized$"):
         authorize(key)
+
+
+@pytest.mark.parametrize("name", ["deliver", "fanout"])
+def test_the_events_of_stream_and_queue_are_handled(name, table, monkeypatch):
+    # Nobody has a webhook, so nothing goes to the queue, and a delivery to an unknown webhook is over.
+    monkeypatch.setenv("POWERTOOLS_METRICS_DISABLED", "true")
+    assert import_module(f"functions.{name}.app").handler(event_of(name), None) == {"batchItemFailures": []}

@@ -3,16 +3,19 @@
 import json
 import re
 from fnmatch import fnmatchcase
+from unittest.mock import patch
 from uuid import uuid4
 
 import pytest
 
 from identity_service.plans import PLANS
 from identity_service.store import dynamodb as store_client
-from identity_service.store import instances, one_time, sessions
+from identity_service.store import instances, one_time, sessions, webhooks
+from identity_service.webhooks import hooks
 from local import stream, template
 from tests.conftest import EVENTS, Caller
 from tests.console.person import Person, prepare_console
+from tests.events.world import Receiver, world
 
 #: All gateway response types (API Gateway developer guide, "Gateway response types").
 GATEWAY_TYPES = {
@@ -83,7 +86,7 @@ def permissions(operation, arguments):
 
 
 @pytest.fixture
-def needed_by_function(edge, monkeypatch):
+def needed_by_function(edge, monkeypatch, tmp_path):
     """The permissions that each function needed while every endpoint was called, errors included."""
     needed_by_function = {}
     running = []
@@ -133,7 +136,25 @@ def needed_by_function(edge, monkeypatch):
     running.append("console")
     use_the_console(edge)
     running.pop()
+    tell_of_everything(callers[0], running, tmp_path)
     return needed_by_function
+
+
+def tell_of_everything(caller, running, folder):
+    """A webhook that takes events, one that fails and is switched off, and one that works again."""
+    receiver = Receiver()
+    receiver.plan.extend([500, 204, 500, 500])
+    with world(folder) as here, patch.object(webhooks, "PATIENCE", 0):
+        hook = hooks.create(caller.account_id, receiver.url, ["agent.created"]).hook
+        for _ in range(2):
+            caller.new_instance()
+            for function, seconds in (("fanout", 0), ("deliver", 0), ("deliver", 10)):
+                here.time += seconds
+                running.append(function)
+                (here.tell if function == "fanout" else here.deliver)()
+                running.pop()
+            hooks.update(caller.account_id, hook["id"], {"enabled": True})
+    receiver.close()
 
 
 def name_it(request):
@@ -351,4 +372,37 @@ def test_dashboard_is_valid_and_refers_to_existing_resources():
     names = set(re.findall(r"\$\{(\w+)", body))
     assert names <= set(RESOURCES) | {"AWS", "Stage"}
     widgets = json.loads(re.sub(r"\$\{[^}]+\}", "x", body))["widgets"]
-    assert len(widgets) == 8
+    assert len(widgets) == 11
+
+
+def test_the_filter_of_the_fan_out_lets_through_what_it_handles():
+    from functions.fanout import app
+
+    (one,) = RESOURCES["Fanout"]["Properties"]["Events"]["Committed"]["Properties"]["FilterCriteria"]["Filters"]
+    pattern = json.loads(one["Pattern"])
+    assert pattern["eventName"] == ["INSERT"]
+    assert tuple(each["prefix"] for each in pattern["dynamodb"]["Keys"]["SK"]["S"]) == app._KINDS
+    assert pattern["dynamodb"]["NewImage"] == {"events": {"S": [{"exists": True}]}}
+    assert RESOURCES["Table"]["Properties"]["StreamSpecification"] == {"StreamViewType": "NEW_IMAGE"}
+
+
+def test_the_delivery_opens_webhooks_their_secrets_and_its_queues_alone():
+    (policy,) = RESOURCES["Deliver"]["Properties"]["Policies"]
+    others = {s["Action"][0]: s["Resource"] for s in policy["Statement"] if not s["Action"][0].startswith("dynamodb:")}
+    assert others == {
+        "kms:Decrypt": {"GetAtt": "WebhookKey.Arn"},
+        "sqs:ChangeMessageVisibility": {"GetAtt": "Deliveries.Arn"},
+        "sqs:SendMessage": {"GetAtt": "DeadDeliveries.Arn"},
+    }
+    for name, function in of_type("AWS::Serverless::Function").items():
+        opens = [key for _, _, like, _ in statements(function) for key in like if key.startswith("HOOKS")]
+        assert not opens or name in ("Fanout", "Deliver", "Webhooks", "Console"), name
+
+
+def test_the_queue_hides_a_message_for_longer_than_a_delivery_takes():
+    from identity_service.webhooks import sending
+
+    queue, deliver = RESOURCES["Deliveries"]["Properties"], RESOURCES["Deliver"]["Properties"]
+    assert queue["VisibilityTimeout"] >= 6 * deliver["Timeout"]
+    assert deliver["Timeout"] > 2 * sending.DEADLINE
+    assert queue["MessageRetentionPeriod"] == 14 * 86_400
