@@ -133,6 +133,9 @@ def needed_by_function(edge, monkeypatch, tmp_path):
 
         handler({"Records": [{"eventName": "REMOVE", "dynamodb": {"Keys": key, "SequenceNumber": "1"}}]}, stream._Context(80))
         running.pop()
+    for headers in ([], [name_it]):  # of the plan that has room for so many requests in a minute
+        callers[1].client.event_hooks = {"request": headers}
+        call_webhooks(callers[1])
     running.append("console")
     use_the_console(edge)
     running.pop()
@@ -190,6 +193,15 @@ def call_everything(caller):
     for how in ({"create_instance": True, "instance_name": "Tested"}, {"instance_id": one}):
         response = caller.post("/test/submit", json=answers | how)
         assert response.status_code == 200, response.text
+
+
+def call_webhooks(caller):
+    made = caller.post("/webhooks", json={"url": "https://hooks.example.com/"}).json()["data"]["id"]
+    hook = f"/webhooks/{made}"
+    assert caller.patch(hook, json={"enabled": True}).status_code == 200
+    assert [caller.get(path).status_code for path in ("/webhooks", hook, f"{hook}/deliveries")] == [200] * 3
+    assert [caller.post(f"{hook}/{what}").status_code for what in ("test", "rotate")] == [200] * 2
+    assert caller.delete(hook).status_code == 200
 
 
 def use_the_console(edge):
