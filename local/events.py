@@ -25,10 +25,9 @@ _SENT: Final = ("id", "type", "payload", "at", "again", "status")
 
 
 def prepare(folder: Path) -> None:
-    """Set what the functions need on this machine: a file for the key of secrets, http://localhost allowed, no metrics."""
+    """Set what the functions need on this machine: a file for the key of secrets, http://localhost allowed."""
     os.environ.setdefault("IDENTITY_OS_SECRET_FILE", str(folder / "secret"))
     os.environ["IDENTITY_OS_WEBHOOKS_LOCALHOST"] = "true"
-    os.environ["POWERTOOLS_METRICS_DISABLED"] = "true"
 
 
 @contextmanager

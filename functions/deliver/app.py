@@ -39,12 +39,14 @@ def handler(event: dict[str, Any], _: Any) -> dict[str, Any]:
 
 
 def _count(outcomes: list[tuple[str, int]]) -> None:
-    metrics.set_default_dimensions(stage=os.environ.get("IDENTITY_OS_STAGE", "local"))
+    stage = os.environ.get("IDENTITY_OS_STAGE")
+    if not stage or not outcomes:
+        return
+    metrics.set_default_dimensions(stage=stage)
     for outcome, milliseconds in outcomes:
         metrics.add_metric(f"Deliveries{outcome.capitalize()}", MetricUnit.Count, 1)
         metrics.add_metric("DeliveryLatency", MetricUnit.Milliseconds, milliseconds)
-    if outcomes:
-        metrics.flush_metrics()
+    metrics.flush_metrics()
 
 
 def _handle(record: dict[str, Any]) -> tuple[str | None, int]:
@@ -52,7 +54,7 @@ def _handle(record: dict[str, Any]) -> tuple[str | None, int]:
     try:
         return _deliver(json.loads(record["body"]), record)
     except Exception:  # the message must come again after any error
-        logger().exception("delivery interrupted", message=record["messageId"])
+        logger().exception("delivery interrupted", delivery=record["messageId"])
         return None, 0
 
 

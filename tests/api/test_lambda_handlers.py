@@ -127,7 +127,6 @@ def test_authorizer_raises_unauthorized(table, key):
 
 
 @pytest.mark.parametrize("name", ["deliver", "fanout"])
-def test_the_events_of_stream_and_queue_are_handled(name, table, monkeypatch):
+def test_the_events_of_stream_and_queue_are_handled(name, table):
     # Nobody has a webhook, so nothing goes to the queue, and a delivery to an unknown webhook is over.
-    monkeypatch.setenv("POWERTOOLS_METRICS_DISABLED", "true")
     assert import_module(f"functions.{name}.app").handler(event_of(name), None) == {"batchItemFailures": []}

@@ -47,6 +47,12 @@ def _invite(page: Any, console: str) -> None:
     page.get_by_role("button", name="Make an invitation").click()
 
 
+def _new_webhook(page: Any, console: str) -> None:
+    page.goto(f"{console}/settings/webhooks")
+    page.get_by_label("Where to").fill("https://hooks.example.com/identity-os")
+    page.get_by_role("button", name="Create the webhook").click()
+
+
 PAGES = (
     Shown("landing", logged_in=False),
     Shown("welcome", "/welcome"),
@@ -54,6 +60,8 @@ PAGES = (
     Shown("keys", reach=_new_key),
     Shown("revoke", reach=_revoke),
     Shown("usage", "/settings/usage"),
+    Shown("webhooks", "/settings/webhooks"),
+    Shown("webhook", reach=_new_webhook),
     Shown("people", reach=_invite),
     Shown("accounts", "/accounts"),
     Shown("not-found", "/nothing"),

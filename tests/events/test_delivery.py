@@ -1,16 +1,20 @@
 """From a request to a receiver: what arrives, signed, retried, once it is true and only if it is."""
 
 import json
+import re
 
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from functions.deliver.app import DELAYS
+from functions.fanout import app as fanout
+from identity_engine import STRESS_STATES
 from identity_service.clock import iso
 from identity_service.events import TYPES
 from identity_service.store import dynamodb, webhooks
 from identity_service.webhooks import hooks, sealing
 from identity_service.webhooks.queue import LONGEST_DELAY
+from local import template
 
 STRESS = {"mode_target": "STRESS_RESPONSE", "signal_strength": 0.9}
 
@@ -245,3 +249,43 @@ def test_a_deleted_account_leaves_no_webhook_and_no_delivery(here, caller, recei
     accounts.begin_deletion(caller.account_id)
     account_deletion.delete(caller.account_id)
     assert not [item for item in dynamodb.scan(("PK",)) if caller.account_id in item["PK"]]
+
+
+def test_a_deployed_stage_counts_what_happens_to_agents_and_deliveries(here, caller, receiver, monkeypatch, capsys):
+    monkeypatch.setenv("IDENTITY_OS_STAGE", "dev")
+    hooks.create(caller.account_id, receiver.url, ["agent.paused"])
+    receiver.plan.append(500)
+    to_over(caller)
+    here.settle()
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    counted = {name: value for line in lines for name, value in line.items()}
+    assert (counted["stage"], counted["service"]) == ("dev", "events")
+    assert {"EnteredOVER", "LeftLOW", "Paused", "Escalated", "DeliveriesPending", "DeliveryLatency"} <= set(counted)
+    shown = set(re.findall(r'"IdentityOS","(\w+)","stage"', (template.ROOT / "template.yaml").read_text()))
+    entered = {f"Entered{state}" for state in STRESS_STATES}
+    outcomes = {"DeliveriesDelivered", "DeliveriesPending", "DeliveriesFailed", "DeliveryLatency"}
+    made = {*fanout._METRICS.values()} | entered | outcomes
+    assert shown <= made, "the dashboard shows metrics that exist"
+
+
+def test_the_bus_gets_every_event_whoever_listens(here, caller, monkeypatch):
+    sent = []
+
+    class Bus:
+        def put_events(self, **given):
+            sent.extend(given["Entries"])
+            return {"FailedEntryCount": 0 if len(sent) > 1 else 1, "Entries": [{"ErrorCode": "ThrottlingException"}]}
+
+    monkeypatch.setenv("IDENTITY_OS_EVENT_BUS", "identity-os-dev")
+    monkeypatch.setattr(fanout, "_eventbridge", Bus)
+    to_over(caller)
+    here.tell()
+    assert here.pending, "what the bus refused comes again"
+    sent.append(None)
+    here.tell()
+    assert here.pending == []
+    told = {entry["DetailType"]: entry for entry in sent if entry}
+    assert {"agent.created", "agent.stress_changed", "agent.paused", "agent.escalated", "key.created"} <= set(told)
+    one = told["agent.paused"]
+    assert (one["Source"], one["EventBusName"]) == ("identity-os", "identity-os-dev")
+    assert json.loads(one["Detail"])["data"]["account_id"] == caller.account_id

@@ -69,7 +69,8 @@ class World:
 
     def tell(self):
         """Give the fan-out what is new in the stream."""
-        self.pending = events.told(self.pending + next(self.stream))
+        self.pending += next(self.stream)
+        self.pending = events.told(self.pending)
 
     def deliver(self):
         """Give the delivery what is due, until nothing is."""
@@ -89,7 +90,7 @@ class World:
 @contextmanager
 def world(folder):
     """A world over the table that is running, with a file for the key of secrets."""
-    names = ("IDENTITY_OS_SECRET_FILE", "IDENTITY_OS_WEBHOOKS_LOCALHOST", "POWERTOOLS_METRICS_DISABLED")
+    names = ("IDENTITY_OS_SECRET_FILE", "IDENTITY_OS_WEBHOOKS_LOCALHOST")
     before = {name: os.environ.get(name) for name in names}
     os.environ |= {"IDENTITY_OS_SECRET_FILE": str(folder / "secret")}
     events.prepare(folder)

@@ -223,6 +223,9 @@ def use_the_console(edge):
     assert guest.post(f"/invitations/{token}").status_code == 303
     assert owner.post(f"/settings/people/{guest.user.ref}/role", role="owner").status_code == 303
     assert owner.post(f"/settings/people/{guest.user.ref}/remove").status_code == 303
+    hook = re.search(r"hook_[0-9a-f]{16}", owner.post("/settings/webhooks", url="https://hooks.example.com/").text)[0]
+    for what in ("test", "rotate", "delete"):
+        assert owner.post(f"/settings/webhooks/{hook}/{what}").status_code in (200, 303)
     owner.post("/settings/people/invitations", email="else@acme.example", role="viewer")
     invitation = re.search(r"invite_[0-9a-f]{16}", owner.get("/settings/people").text)[0]
     assert owner.post(f"/settings/people/invitations/{invitation}/withdraw").status_code == 303
@@ -233,11 +236,12 @@ def test_the_console_reads_its_own_settings_and_no_other_secret():
     console = RESOURCES["Console"]["Properties"]
     (policy,) = console["Policies"]
     other = {
-        action: statement["Resource"]["Sub"]
+        action: statement["Resource"].get("Sub") or statement["Resource"]["GetAtt"]
         for statement in policy["Statement"]
         for action in statement["Action"]
         if not action.startswith("dynamodb:")
     }
+    assert other.pop("kms:Encrypt") == "WebhookKey.Arn"
     assert set(other) == {"ssm:GetParameter", "secretsmanager:GetSecretValue"}
     assert all("identity-os/${Stage}/console/*" in resource for resource in other.values())
     variables = console["Environment"]["Variables"]

@@ -3,9 +3,16 @@
 from fastapi import APIRouter
 from fastapi.routing import APIRoute
 
-from functions.console.pages import keys, login, people, usage, welcome
+from functions.console.pages import keys, login, people, usage, webhooks, welcome
 
-ROUTERS: tuple[APIRouter, ...] = (login.router, welcome.router, keys.router, usage.router, people.router)
+ROUTERS: tuple[APIRouter, ...] = (
+    login.router,
+    welcome.router,
+    keys.router,
+    usage.router,
+    webhooks.router,
+    people.router,
+)
 
 
 def routes() -> list[APIRoute]:
