@@ -54,9 +54,12 @@ def wants(hook: Item, kind: str, at: str) -> bool:
 
 
 def for_delivery(message: Item) -> tuple[Item | None, Item | None]:
-    """The webhook of a message, and what is known of the delivery; None each if there is none."""
+    """The webhook of a message, and what is known of the delivery; None each if there is none.
+
+    A moment old at most: a delivery that is sent twice for that has the same id, and reads are a tenth of its price.
+    """
     hook, sent = hook_key(message["account"], message["hook"]), sent_key(message)
-    found = {item["SK"]: item for item in dynamodb.get_many([hook, sent])}
+    found = {item["SK"]: item for item in dynamodb.get_many([hook, sent], consistent=False)}
     return found.get(hook["SK"]), found.get(sent["SK"])
 
 
