@@ -61,9 +61,9 @@ def _run(host: str, port: int, log: bool) -> int:
                 f"port {port} is not free ({error.strerror}): stop the process that uses it, or PORT={port + 1} make run"
             )
     try:
-        events.prepare(dynamodb.DATA)
+        waiting = events.prepare(dynamodb.DATA)
         kind = os.environ.get("DYNAMODB", "embedded")
-        with suppress(KeyboardInterrupt), events.delivering(), dynamodb.running(kind, events.told):
+        with suppress(KeyboardInterrupt), dynamodb.running(kind, events.told), events.delivering(waiting):
             if kind != "embedded":
                 events.find_unfinished()
             _serve(host, port, log)

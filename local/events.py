@@ -24,17 +24,19 @@ _POLL_INTERVAL: Final = 0.5  # seconds
 _SENT: Final = ("id", "type", "payload", "at", "again", "status")
 
 
-def prepare(folder: Path) -> None:
-    """Set what the functions need on this machine: a file for the key of secrets, http://localhost allowed."""
+def prepare(folder: Path) -> Queue:
+    """Set what the functions need on this machine: a file for the key of secrets, http://localhost allowed, a queue."""
     os.environ.setdefault("IDENTITY_OS_SECRET_FILE", str(folder / "secret"))
     os.environ["IDENTITY_OS_WEBHOOKS_LOCALHOST"] = "true"
+    waiting = Queue()
+    queue.use(waiting)
+    return waiting
 
 
 @contextmanager
-def delivering() -> Iterator[None]:
-    """Run the delivery in a thread, with a queue of its own, while the block runs."""
-    waiting, stopping = Queue(), threading.Event()
-    queue.use(waiting)
+def delivering(waiting: Queue) -> Iterator[None]:
+    """Run the delivery in a thread while the block runs."""
+    stopping = threading.Event()
 
     def work() -> None:
         while not stopping.is_set():
@@ -52,7 +54,6 @@ def delivering() -> Iterator[None]:
     finally:
         stopping.set()
         thread.join(5)
-        queue.use(None)
 
 
 def deliver_due(waiting: Queue) -> int:

@@ -1,4 +1,6 @@
-"""`make reliability`: tests the guarantees of docs/reliability.md. SOAK=seconds of the soak test (60), SEED to repeat a run.
+"""`make reliability`: tests the guarantees of docs/reliability.md.
+
+SOAK=seconds of the soak test (60), KILLS=kills of a server that delivers events (6), SEED to repeat a run.
 
 `python -m tests.reliability bad_input` runs only one section.
 """

@@ -159,3 +159,21 @@ def test_a_test_is_one_item_of_the_outbox_however_often_it_is_asked_for(pro):
     at = {":pk": webhooks.partition(pro.account_id), ":sk": "OUT#"}
     (item,) = dynamodb.query("PK = :pk AND begins_with(SK, :sk)", at)
     assert json.loads(item["events"])["events"] == [{"type": "webhook.test", "webhook_id": made["id"]}]
+
+
+def test_a_write_that_took_effect_before_it_was_repeated_still_shows_its_secret(pro, monkeypatch):
+    write = dynamodb.write_all
+
+    def twice(operations):
+        write(operations)
+        write(operations)
+
+    monkeypatch.setattr(dynamodb, "write_all", twice)
+    made = create(pro)
+    assert made.status_code == 201, made.text
+    one = made.json()["data"]["id"]
+    rotated = pro.post(f"/webhooks/{one}/rotate")
+    assert rotated.status_code == 200, rotated.text
+    hook = hooks.get(pro.account_id, one)
+    for secret, sealed in ((rotated, hook["secret"]), (made, hook["older_secret"])):
+        assert hooks.sealing.unseal(sealed, pro.account_id, one) == secret.json()["data"]["secret"]

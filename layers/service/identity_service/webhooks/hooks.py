@@ -93,7 +93,10 @@ def create(
     try:
         dynamodb.write_all([dynamodb.put(hook, "attribute_not_exists(PK)"), *_trail(account_id, by, "created", hook_id, url)])
     except dynamodb.Conflict:
-        return _replayed(account_id, get(account_id, hook_id), once)
+        found = get(account_id, hook_id)
+        # The conflict may be with this write itself, if its first attempt timed out and took effect.
+        if found["secret"] != hook["secret"]:
+            return _replayed(account_id, found, once)
     return WithSecret(hook, secret)
 
 
@@ -167,7 +170,12 @@ def rotate(account_id: str, hook_id: str, by: "By | None" = None, once: Once | N
         values,
         condition="secret = :old",
     )
-    dynamodb.write_all([operation, *_trail(account_id, by, "rotated", hook_id)])
+    try:
+        dynamodb.write_all([operation, *_trail(account_id, by, "rotated", hook_id)])
+    except dynamodb.Conflict:
+        # As above: the secret that took effect must be shown.
+        if get(account_id, hook_id)["secret"] != values[":new"]:
+            raise
     return WithSecret(get(account_id, hook_id), secret)
 
 
