@@ -20,7 +20,10 @@ FROM ${BASE} AS build
 WORKDIR /app
 COPY . .
 COPY --from=htmx /htmx/package/dist/htmx.min.js functions/console/static/
-RUN python3 -m venv /opt/venv && /opt/venv/bin/pip install --quiet --no-cache-dir --editable '.[serve]' \
+# What the functions have is locked; the rest is the local server's.
+RUN python3 -m venv /opt/venv \
+  && sed -n 's/^\([^ #]*==[^ ]*\).*/\1/p' layers/dependencies/requirements.txt functions/console/requirements.txt > /tmp/locked.txt \
+  && /opt/venv/bin/pip install --quiet --no-cache-dir --constraint /tmp/locked.txt --editable '.[serve]' \
   && /opt/venv/bin/pip uninstall --quiet --yes pip
 
 FROM ${BASE} AS api

@@ -11,23 +11,33 @@ ARCHITECTURE ?= arm64
 # What to deploy: STAGE=prod, and template parameters to set, such as PARAMETERS='AlarmEmail=ops@example.com'
 STAGE ?= dev
 PARAMETERS ?=
-export RUNTIME ARCHITECTURE
+# Set to deploy what is not committed or was not tested.
+UNTESTED ?=
+export RUNTIME ARCHITECTURE UNTESTED
 export SAM_CLI_TELEMETRY := 0
-export AWS_DEFAULT_REGION ?= us-east-1
+# The region is that of the AWS profile, or of the environment: AWS_REGION first, as for AWS's own command line. SAM CLI and botocore
+# know only AWS_DEFAULT_REGION.
+ifdef AWS_REGION
+export AWS_DEFAULT_REGION := $(AWS_REGION)
+endif
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-long test-runtime reliability integration test-sdks wheels test-sdk-python test-sdk-typescript test-ai-sdk test-browser test-console screenshots test-sdk-legacy test-integrations test-openapi lint bench bench-counts bench-behaviour bench-traces bench-mcp bench-cost strength plots golden openapi scopes validate mutants build e2e deploy clean
+.PHONY: help run demo test test-long test-runtime reliability integration test-sdks wheels test-sdk-python test-sdk-typescript test-ai-sdk test-browser test-console screenshots test-sdk-legacy test-integrations test-openapi lint bench bench-counts bench-behaviour bench-traces bench-mcp bench-hook bench-scaling bench-cost strength plots golden openapi scopes validate mutants lock build e2e deploy clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
-$(VENV)/.ready: pyproject.toml
+# The packages that are deployed have the versions that are locked, so that the tests run on them.
+LOCKS := layers/dependencies/requirements.txt functions/console/requirements.txt
+
+$(VENV)/.ready: pyproject.toml $(LOCKS)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 	  || { echo "Python 3.11 or later is needed: install it, or select one: make PYTHON=python3.12" >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV) \
 	  || { echo "python cannot create a virtual environment: install its venv package (Debian: python3-venv)" >&2; exit 1; }
 	@echo "installing into $(VENV) ..."
-	@$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev]' \
+	@sed -n 's/^\([^ #]*==[^ ]*\).*/\1/p' $(LOCKS) > $(VENV)/locked.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check -c $(VENV)/locked.txt -e '.[dev]' \
 	  || { echo "installation failed: check the network, then run: rm -rf $(VENV), and make again" >&2; exit 1; }
 	@touch $@
 
@@ -52,7 +62,7 @@ demo: .venv/.ready ## play a short scenario against the running API
 	@$(BIN)/python -m local.demo
 
 test: $(VENV)/.ready ## the tests that need only Python, but for the long runs
-	@$(BIN)/python -m pytest -n auto --dist loadfile -m "not long"
+	@.ci/tested $(BIN)/python -m pytest -n auto --dist loadfile -m "not long"
 
 test-long: $(VENV)/.ready ## the long runs: property tests, fuzzing, faults, DynamoDB Local
 	@$(BIN)/python -m pytest -n auto --dist worksteal -m long
@@ -112,10 +122,12 @@ test-sdk-python: .venv/.ready dist/python/.built
 	@.venv-sdk/bin/python -m pytest -p no:cacheprovider sdks/python/tests --ignore sdks/python/tests/integrations
 	@.venv-sdk/bin/python -m pytest -p no:cacheprovider sdks/python/tests/integrations/test_core.py
 
-# Adapters, modules and packages, each in an environment of its own, on the newest release of its framework.
+# Adapters, modules and packages, each in an environment of its own, on the newest release of its framework; and frameworks that
+# somebody else instruments, observed by their spans.
 ADAPTERS := sdks/python/identity_os_sdk/integrations
 INTEGRATIONS := $(sort $(patsubst $(ADAPTERS)/%.py,%,$(wildcard $(ADAPTERS)/[a-z]*.py)) \
-  $(patsubst $(ADAPTERS)/%/__init__.py,%,$(wildcard $(ADAPTERS)/[a-z]*/__init__.py)))
+  $(patsubst $(ADAPTERS)/%/__init__.py,%,$(wildcard $(ADAPTERS)/[a-z]*/__init__.py)) \
+  $(patsubst sdks/python/tests/integrations/%.txt,%,$(wildcard sdks/python/tests/integrations/traced_*.txt)))
 INTEGRATION ?= $(INTEGRATIONS)
 
 test-integrations: .venv/.ready dist/python/.built ## test the adapters on the newest frameworks (INTEGRATION=langchain for one)
@@ -182,7 +194,7 @@ lint: .venv/.ready ## style, types, import rules
 	@$(BIN)/lint-imports --no-logo
 
 .venv/.bench: .venv/.ready
-	@$(BIN)/pip install --quiet --disable-pip-version-check -e '.[bench]'
+	@$(BIN)/pip install --quiet --disable-pip-version-check -c $(VENV)/locked.txt -e '.[bench]'
 	@touch $@
 
 bench: .venv/.bench .venv-sam/.ready ## all speed budgets in one table (some minutes; on an idle machine, after make build)
@@ -202,6 +214,12 @@ bench-traces: .venv/.ready ## recorded runs of real agents through guard and eng
 
 bench-mcp: .venv/.ready ## what the MCP proxy adds to a tool call over stdio
 	@$(BIN)/python -m benchmarks.mcp
+
+bench-scaling: .venv/.ready ## an account and an agent at ten times what a partition writes, in simulated time
+	@$(BIN)/python -m benchmarks.scaling
+
+bench-hook: .venv/.ready ## what the hook of Claude Code costs, as processes
+	@PYTHONPATH=sdks/python $(BIN)/python -m benchmarks.hook
 
 bench-cost: .venv/.ready ## the cost of a million cycles on AWS, item by item
 	@$(BIN)/python -m benchmarks.cost
@@ -223,12 +241,21 @@ scopes: .venv/.ready ## which scope of a key each endpoint needs: the table of d
 
 validate: .venv-sam/.ready .venv-checkov/.ready ## check template.yaml: sam validate --lint, cfn-lint, checkov, the preflight
 	@$(SAM)/sam validate --lint
-	@$(SAM)/cfn-lint template.yaml
+	@$(SAM)/cfn-lint template.yaml examples/*.yaml
 	@$(CHECKOV)/checkov --config-file .checkov.yaml
 	@$(SAM)/python tests/preflight.py
 
 mutants: .venv/.ready .venv-sam/.ready .venv-checkov/.ready ## mutation tests: apply one bug at a time and run the check that must find it
 	@$(BIN)/python -m tests.mutants
+
+.venv-lock/.ready:
+	@$(PYTHON) -m venv .venv-lock
+	@.venv-lock/bin/pip install --quiet --disable-pip-version-check 'uv>=0.9,<1' \
+	  || { echo "installation failed: check the network, then run: rm -rf .venv-lock, and make again" >&2; exit 1; }
+	@touch $@
+
+lock: .venv-lock/.ready ## lock the packages that are deployed, by version and hash (UPGRADE=1: the newest in pyproject.toml's ranges)
+	@.ci/lock .venv-lock/bin/uv
 
 build: .venv-sam/.ready ## sam build, for RUNTIME and ARCHITECTURE, independent of this machine
 	@find functions -name __pycache__ -prune -exec rm -rf {} +
@@ -239,9 +266,10 @@ build: .venv-sam/.ready ## sam build, for RUNTIME and ARCHITECTURE, independent 
 e2e: .venv/.ready .venv-sam/.ready ## the API over sam local start-api and DynamoDB Local, in containers (needs a container engine and Java)
 	@$(BIN)/python -m tests.e2e
 
-deploy: build ## sam build && sam deploy (STAGE=dev|prod, PARAMETERS='Name=value ...')
-	@$(SAM)/sam deploy --config-env $(STAGE) \
-	  --parameter-overrides Stage=$(STAGE) Runtime=$(RUNTIME) Architecture=$(ARCHITECTURE) $(PARAMETERS)
+deploy: .venv-sam/.ready ## build and deploy the commit that was tested (STAGE=dev|prod, PARAMETERS='Name=value ...', UNTESTED=1)
+	@release=$$(.ci/deployable $(SAM)/python $(STAGE)) && $(MAKE) --no-print-directory build && \
+	$(SAM)/sam deploy --config-env $(STAGE) --parameter-overrides Stage=$(STAGE) Runtime=$(RUNTIME) \
+	  Architecture=$(ARCHITECTURE) Release=$$release $(PARAMETERS)
 
 clean: ## remove installed and built files; keeps the data in .local
 	rm -rf .venv .venv-* .aws-sam build *.egg-info

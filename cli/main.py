@@ -14,6 +14,7 @@ import os
 import sys
 from collections.abc import Callable
 
+import botocore.session
 from botocore.exceptions import BotoCoreError
 
 from cli import accounts, audit, gateway, instances, keys, plans, usage, webhooks
@@ -50,8 +51,13 @@ def main(arguments: list[str] | None = None) -> int:
     if options.endpoint:
         os.environ["AWS_ENDPOINT_URL_DYNAMODB"] = options.endpoint
         # DynamoDB Local requires credentials and a region but does not check them.
-        for name, value in (("ACCESS_KEY_ID", "local"), ("SECRET_ACCESS_KEY", "local"), ("DEFAULT_REGION", "us-east-1")):
-            os.environ.setdefault(f"AWS_{name}", value)
+        for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY"):
+            os.environ.setdefault(f"AWS_{name}", "local")
+    region = _region() or ("us-east-1" if options.endpoint else None)
+    if region:
+        os.environ["AWS_DEFAULT_REGION"] = region
+    elif options.needs_table:
+        return fail("no AWS region: set AWS_REGION, or the region of the AWS profile (aws configure set region ...)")
     command: Callable[[argparse.Namespace], int | None] = options.command
     options.gateway = None
     try:
@@ -88,6 +94,11 @@ def main(arguments: list[str] | None = None) -> int:
 def _selected_by_environment() -> bool:
     """Whether the environment selects a table or another DynamoDB endpoint."""
     return any(name in os.environ for name in ("IDENTITY_OS_TABLE", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_DYNAMODB"))
+
+
+def _region() -> str | None:
+    """The region of the environment or of the AWS profile, as AWS's own command line finds it; botocore knows no AWS_REGION."""
+    return os.environ.get("AWS_REGION") or botocore.session.get_session().get_config_variable("region")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -75,7 +75,7 @@ def _run(host: str, port: int, log: bool) -> int:
 
 def _serve(host: str, port: int, log: bool) -> None:
     from local.access_log import logged
-    from local.console import prepare
+    from local.console import join_demo, prepare
     from local.docs import docs_app
     from local.edge import Edge
 
@@ -83,7 +83,9 @@ def _serve(host: str, port: int, log: bool) -> None:
     # The issuer is for this machine only, also where the API listens for others; in a container its port is published.
     issuer_host = os.environ.get("ISSUER_HOST", "127.0.0.1")
     issuer_port = int(os.environ.get("ISSUER_PORT") or dynamodb.free_port(8010))
-    issuer = prepare(f"http://localhost:{port}/console", f"http://localhost:{issuer_port}", dynamodb.DATA)
+    address = f"http://localhost:{issuer_port}"
+    issuer = prepare(f"http://localhost:{port}/console", address, dynamodb.DATA)
+    join_demo(address, keys["enterprise"])
     edge = Edge(docs_app() if settings().docs_enabled else None)
     _welcome(port, keys)
     threading.Thread(target=_server(issuer, issuer_host, issuer_port).run, daemon=True).start()
@@ -97,9 +99,11 @@ def _server(app: Any, host: str, port: int) -> uvicorn.Server:
 
 
 def _welcome(port: int, keys: dict[str, str]) -> None:
+    from local.console import DEMO
+
     base = f"http://localhost:{port}/v1"
     print(f"Identity OS is running at {base}   (stop with Ctrl-C)")
-    print(f"Console: http://localhost:{port}/console")
+    print(f"Console: http://localhost:{port}/console   (sign up with any address; {DEMO} sees the enterprise account)")
     if settings().docs_enabled:
         print(f"Docs: http://localhost:{port}/docs and http://localhost:{port}/redoc")
     print(f"Keys, one for each plan (also in {dynamodb.DATA / 'keys.json'}):")

@@ -1,18 +1,24 @@
-"""`make demo`: a short scenario against the running API, shown in the terminal.
+"""`make demo`: a short scenario against the running API, shown in the terminal and, as it happens, in the console.
 
 The agent is calm, a burst of tool failures drives its stress to OVER, it recovers. Then another character takes it over: it is
 rolled back three times, held, and released by a person's decision. Everything shown comes from API responses; nothing is
 computed here.
+
+PACE   seconds between two reports: 0.1 in a terminal, so that one can watch, else 0
+OPEN   1: opens the agent's page in a browser, and waits for Enter
 """
 
 import json
 import os
 import sys
+import time
+import webbrowser
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
 import httpx
 
+from local.console import DEMO
 from local.template import DATA
 
 _COLOURS: Final = {"LOW": "32", "MED": "33", "HIGH": "35", "OVER": "31"}
@@ -47,12 +53,16 @@ def main() -> int:
     port = os.environ.get("PORT", "8000")
     base = os.environ.get("IDENTITY_OS_BASE_URL", f"http://localhost:{port}/v1")
     path = DATA / "keys.json"
+    try:
+        pace = float(os.environ.get("PACE") or (0.1 if sys.stdout.isatty() else 0))
+    except ValueError:
+        return _fail(f"PACE={os.environ['PACE']}: use seconds between two reports, such as PACE=0.5")
     if not path.exists():
         return _fail(f"{path} does not exist: start the API first, in another terminal: make run")
     key = json.loads(path.read_text())["enterprise"]
     try:
         with httpx.Client(base_url=base, headers={"Authorization": f"Bearer {key}"}, timeout=10) as client:
-            _play(client)
+            _play(client, pace)
     except httpx.ConnectError:
         return _fail(f"no server at {base}: start the API first, in another terminal: make run")
     except httpx.HTTPStatusError as error:
@@ -60,26 +70,47 @@ def main() -> int:
     return 0
 
 
-def _play(client: httpx.Client) -> None:
+def _play(client: httpx.Client, pace: float) -> None:
     agent = _data(client.post("/instances", json={"name": "Demo"}))["id"]
     print(f"{agent}   actions: " + " ".join(f"{letter}={name}" for name, letter in _LETTERS.items()))
+    _invite(client, agent)
     for chapter in story():
         print(f"\n{chapter.heading}")
         if chapter.reset:
-            _data(client.post(f"/instances/{agent}/reset", json={"mode": chapter.reset}))
+            note = "the demo's person decides"
+            _data(client.post(f"/instances/{agent}/reset", json={"mode": chapter.reset, "note": note}))
             print(f"      POST /instances/{agent}/reset  mode {chapter.reset}")
         shown, line = None, ""
         for mode, strength in chapter.reports:
+            time.sleep(pace)
             body = {"mode_target": mode, "signal_strength": strength}
             data = _data(client.post(f"/instances/{agent}/process", json=body))
             line = _line(data)
             # Print a line for each change, and the last one of the chapter.
             if _status(data) != shown:
-                print(line)
+                print(line, flush=True)
                 line, shown = "", _status(data)
         if line:
             print(line)
-    _data(client.delete(f"/instances/{agent}"))
+    _remove_earlier(client, agent)
+
+
+def _invite(client: httpx.Client, agent: str) -> None:
+    """Say where the agent can be watched; with OPEN=1 open it there."""
+    page = f"{str(client.base_url).rstrip('/').removesuffix('/v1')}/console/agents/{agent}"
+    print(f"watch it: {page}\n  log in as {DEMO}, which the local log-in service lets in without a password", flush=True)
+    if os.environ.get("OPEN") == "1":
+        webbrowser.open(page)
+        input("Enter begins the story ")
+
+
+def _remove_earlier(client: httpx.Client, agent: str) -> None:
+    """The agent stays, to be looked at; those of earlier demos go."""
+    response = client.get("/instances", params={"name": "Demo", "limit": 100})
+    response.raise_for_status()
+    for earlier in response.json()["data"]:
+        if earlier["id"] != agent:
+            _data(client.delete(f"/instances/{earlier['id']}"))
 
 
 def _status(data: dict[str, Any]) -> tuple[Any, ...]:

@@ -106,6 +106,7 @@ _REQUESTS: Final = (
     Example("getContract", "With explain=true", query="?explain=true"),
     Example("assessGoal", "A large goal", {"complexity": "high", "required_modes": ["EXPLORATION"]}),
     Example("getHistory", "The last two", query="?limit=2"),
+    Example("getTimeline", "The last two", query="?limit=2"),
     Example("listDriftEvents", "The last two", query="?limit=2"),
     Example("listAuditRecords", "The second record", query="?limit=1&offset=1"),
     Example("resetInstance", "The last calm state", {"mode": "last_stable"}),

@@ -113,7 +113,7 @@ def issuer(address: str, client: Client, key_file: Path) -> Starlette:
         claims = {
             "iss": address,
             "aud": client.id,
-            "sub": sha256(code.email.encode()).hexdigest()[:32],
+            "sub": subject(code.email),
             "email": code.email,
             "email_verified": True,
             "iat": moment,
@@ -147,6 +147,11 @@ def issuer(address: str, client: Client, key_file: Path) -> Starlette:
     )
     app.add_middleware(_LoopbackOnly)
     return app
+
+
+def subject(email: str) -> str:
+    """The `sub` of an address."""
+    return sha256(email.encode()).hexdigest()[:32]
 
 
 #: The parameters of an authorization request that count here.

@@ -47,7 +47,12 @@ class GatewayResponse:
 @cache
 def load() -> dict[str, Any]:
     """The parsed template."""
-    document: dict[str, Any] = yaml.load((ROOT / "template.yaml").read_text(), _Loader)  # noqa: S506 - a SafeLoader
+    return read(ROOT / "template.yaml")
+
+
+def read(path: Path) -> dict[str, Any]:
+    """A parsed CloudFormation template."""
+    document: dict[str, Any] = yaml.load(path.read_text(), _Loader)  # noqa: S506 - a SafeLoader
     return document
 
 

@@ -29,8 +29,12 @@ AUDIT: Final = (*PYTEST, "tests/api/test_audit.py")
 RECONCILE: Final = (*PYTEST, "tests/api/test_reconcile.py")
 SCOPES: Final = (*PYTEST, "tests/api/test_scopes.py")
 PREFLIGHT: Final = (".venv-sam/bin/python", "tests/preflight.py")
+FIREWALL: Final = (".venv-sam/bin/cfn-lint", "examples/firewall.yaml")
+DEPLOYMENT: Final = (*PYTEST, "tests/unit/test_deployment.py")
+LOCKED: Final = (*PYTEST, "tests/unit/test_locked_packages.py")
 FIRST_DAY: Final = (*PYTEST, "tests/unit/test_first_day.py")
 PACKING: Final = (*PYTEST, "tests/unit/test_packing.py")
+TIMELINE: Final = (*PYTEST, "tests/api/test_timeline.py")
 CALLERS: Final = (*PYTEST, "tests/api/test_callers.py")
 CONSOLE: Final = (*PYTEST, "tests/console")
 SHARED: Final = (*PYTEST, "tests/unit/test_shared_gateway_keys.py")
@@ -94,6 +98,24 @@ MUTANTS: Final = [
     ("a scope that nobody knows", f"{SERVICE}/scopes.py", "return scope in SCOPES and SCOPES", "return SCOPES", SCOPES),
     ("a preflight that asks for a key", YAML, "ToCorsPreflight: false", "ToCorsPreflight: true", PREFLIGHT),
     ("a second stage that nothing throttles", YAML, "      OpenApiVersion: 3.0.1\n", "", PREFLIGHT),
+    ("a log role before the first API", YAML, "    DependsOn: Api\n", "", PREFLIGHT),
+    ("a log role in a circle", YAML, "    DependsOn: Api\n", "    DependsOn: ApiStage\n", PREFLIGHT),
+    ("a stage that logs without a role", YAML, "!Ref GatewayLogAccount, elsewhere", "here, elsewhere", PREFLIGHT),
+    ("ten purges at a time", YAML, "ParallelizationFactor: 1", "ParallelizationFactor: 10", TEMPLATE),
+    ("concurrency that a new account lacks", YAML, "Type: Number\n    Default: 0", "Type: Number\n    Default: 5", TEMPLATE),
+    ("a firewall that is no template", "examples/firewall.yaml", "RateBasedStatement", "RateStatement", FIREWALL),
+    ("a region that is not the profile's", "cli/main.py", 'os.environ.get("AWS_REGION") or', '"us-east-1" or', DEPLOYMENT),
+    ("a new layer that no version gets", YAML, "      PublishLambdaVersion: true\n", "", PREFLIGHT),
+    ("a function that keeps its old layers", YAML, "      AutoPublishAliasAllProperties: true\n", "", PREFLIGHT),
+    ("a gradual deployment by default", YAML, 'Default: "false"', 'Default: "true"', PREFLIGHT),
+    ("a gradual deployment without an alarm", YAML, "      Alarms: [!Ref ServerErrors]\n", "", PREFLIGHT),
+    ("half an hour that the alarm outlasts", YAML, "Canary10Percent30Minutes", "Canary10Percent10Minutes", TEMPLATE),
+    ("a deployment of what is not committed", ".ci/deployable", '-n "$(git status --porcelain)"', '"" = x', DEPLOYMENT),
+    ("a deployment of what was not tested", ".ci/deployable", '!= "$(.ci/tree)"', '= x', DEPLOYMENT),
+    ("a note after tests that failed", ".ci/tested", '"$@"\n', '"$@" || true\n', DEPLOYMENT),
+    ("a range without a new lock", "pyproject.toml", '"mangum>=0.19,<1"', '"mangum>=0.20,<1"', LOCKED),
+    ("a package with another hash", "layers/dependencies/requirements.txt", "--hash=sha256:", "--hash=md5:", LOCKED),
+    ("a build that takes any file", "layers/dependencies/Makefile", " --require-hashes", "", LOCKED),
     ("log lines that Lambda takes for INFO", f"{SERVICE}/log.py", ", use_rfc3339=True", "", FIRST_DAY),
     ("idle connections that are kept", f"{STORE}/dynamodb.py", "if _used - before > _IDLE:", "if False:", FIRST_DAY),
     ("a missing permission as a 503", f"{STORE}/dynamodb.py", '    "AccessDeniedException",\n', "", FIRST_DAY),
@@ -113,7 +135,21 @@ MUTANTS: Final = [
     ("the last owner removed", f"{STORE}/users.py", "owners > :one", "owners >= :one", CONSOLE),
     ("a key without a trace", f"{STORE}/accounts.py", "return [account_trail.", "return [] and [account_trail.", CONSOLE),
     ("reads that never run", f"{PAGES}/reads.py", "[_executor.submit(read) for read in reads]", "[]", CONSOLE),
+    ("a decision about another version", f"{SERVICE}/cycles.py", "current.version - 1 != seen.version", "False", CONSOLE),
+    ("a double click that is refused", f"{SERVICE}/decisions.py", "  idempotency.check()", "  pass", CONSOLE),
+    ("a decision without a note", f"{PAGES}/pages/decide.py", "if not note or", "if", CONSOLE),
+    ("a gap between pages of records", f"{STORE}/trail_pages.py", "seq=rows[-1].before", "seq=position.seq", CONSOLE),
+    ("an agent made twice by one form", f"{SERVICE}/decisions.py", "limit, idempotency, body", "limit, None, body", CONSOLE),
+    ("a day of the next month removed", f"{STORE}/usage.py", "name[:7] < windows", "name[:7] != windows", CALLERS),
+    ("a day that keeps what was given back", f"{STORE}/usage.py", "{expression}, #d :less", "{expression}", CALLERS),
+    ("a first line of another agent", f"{PAGES}/pages/audit_export.py", 'values["instance_id"] != head.id', "False", CONSOLE),
     ("an issuer without PKCE", "local/issuer.py", "or not compare_digest(challenge, code.challenge)", "", CONSOLE),
+    ("another account's agent is shown", f"{PAGES}/agents.py", "instances.get(account_id, instance_id))", "None)", CONSOLE),
+    ("who needs a person is not in the index", f"{STORE}/instances.py", '"by_need": need and', '"by_need": None and', CONSOLE),
+    ("a markup of a chart's link", "engine/identity_charts/draw.py", "escape(_UNFIT.sub", "str(_UNFIT.sub", CONSOLE),
+    ("a timeline that misses the end of a batch", f"{STORE}/timeline.py", "newest + LARGEST_BATCH - 1", "newest", TIMELINE),
+    ("a timeline whose pages overlap", "functions/engine/app.py", "min(page.before - 1,", "min(page.before,", TIMELINE),
+    ("a flag in another flag's place", f"{STORE}/timeline.py", "flags >> bit & 1", "flags >> (bit + 1) & 1", TIMELINE),
     ("a shared key with a throttle", "cli/gateway.py", "key(number), SHARED_PLAN", 'key(number), "free"', SHARED),
     ("a membership without its account", f"{STORE}/account_deletion.py", 'if kind == "MEMBER":', 'if kind == "":', SHARED),
     ("a suspended account that is served", f"{STORE}/accounts.py", ' or "suspended_at" in account:', ":", CALLERS),
@@ -161,6 +197,7 @@ MUTANTS: Final = [
     ("a rotation for each retry", f"{SERVICE}/webhooks/hooks.py", 'if once and hook.get("rotated_by") == once.key:',
      "if False:", WEBHOOKS),
     ("a read key that sees webhooks", f"{SERVICE}/scopes.py", "if resource.startswith(_WEBHOOKS):", "if False:", SCOPES),
+    ("a throttled call that is never given up", f"{STORE}/dynamodb.py", "_ATTEMPTS = 3", "_ATTEMPTS = 9", COUNTS),
     ("a needless query", f"{STORE}/audit_trail.py", "if number == 1:", "if number == 0:", COUNTS),
     ("a needless import", f"{SERVICE}/cold_start.py", "import gc\n", "import gc\nimport boto3\n", COUNTS),
     ("a pause that restricts nothing", f"{CONTRACT}/action_space.py", "(PAUSE, when.should_pause)", "(PAUSE, False)", FUZZ),
@@ -205,9 +242,9 @@ def main() -> int:
 
 
 def _copy(copy: Path) -> None:
-    for name in ("tests", "functions", "layers", "engine", "local", "cli", "events", "docs", "benchmarks"):
+    for name in (".ci", "tests", "functions", "layers", "engine", "local", "cli", "events", "docs", "benchmarks", "examples"):
         shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("template.yaml", "samconfig.toml", "pyproject.toml", "Makefile", ".checkov.yaml"):
+    for name in ("template.yaml", "samconfig.toml", "pyproject.toml", "Makefile", ".checkov.yaml", ".gitignore"):
         shutil.copy(ROOT / name, copy / name)
     for name in (".venv", ".venv-sam", ".venv-checkov"):
         (copy / name).symlink_to(ROOT / name)

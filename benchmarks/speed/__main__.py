@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable
 from functools import partial
 
+from benchmarks.scaling import rows as scaling
 from benchmarks.speed import calls, cold, engine, guard, handler, load, sizes
 from benchmarks.speed.table import Row, show
 
@@ -15,7 +16,7 @@ CLOCKED: Sections = (engine.rows, guard.rows, handler.rows, cold.rows, load.rows
 def counted(offset: int, cycles: int) -> Sections:
     """What needs no clock: a page as far back as `offset`, a state as old as `cycles`."""
     page, state = partial(calls.page_rows, offset), partial(sizes.state_rows, cycles)
-    return calls.rows, calls.unit_rows, page, sizes.import_rows, state, sizes.embedded_rows, sizes.build_rows
+    return calls.rows, calls.unit_rows, page, sizes.import_rows, state, sizes.embedded_rows, scaling.rows, sizes.build_rows
 
 
 def main() -> int:

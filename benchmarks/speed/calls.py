@@ -25,6 +25,7 @@ BUDGETS: dict[tuple[str, str], tuple[int, int]] = {
     ("GET", "/instances/{}/snapshot"): (2, 1),
     ("GET", "/instances/{}/contract"): (2, 1),
     ("GET", "/instances/{}/history"): (3, 2),
+    ("GET", "/instances/{}/timeline"): (4, 3),
     ("GET", "/instances/{}/drift"): (3, 2),
     ("GET", "/instances/{}/audit"): (4, 3),
     ("GET", "/instances/{}/audit/verify"): (4, 3),

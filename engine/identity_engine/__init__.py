@@ -14,7 +14,17 @@ from identity_engine.arbitration import control_vector
 from identity_engine.codec import canonical, decode, encode, restore, snapshot_id
 from identity_engine.composites import persona_matches
 from identity_engine.config import CONFIG, ENGINE_VERSION, Config
-from identity_engine.contract import COMPLEXITIES, Contract, GoalAssessment, Reason, assess_goal, calm_turn, contract, explain
+from identity_engine.contract import (
+    COMPLEXITIES,
+    Contract,
+    GoalAssessment,
+    Reason,
+    assess_goal,
+    calm_turn,
+    contract,
+    explain,
+    timing,
+)
 from identity_engine.cycle import process, process_all
 from identity_engine.personality_test import options, profile_of, question_ids, score, starting_strengths
 from identity_engine.personas import PERSONA_BY_ID, PERSONAS, Persona
@@ -34,6 +44,8 @@ from identity_engine.views import (
     memory_view,
     mode_map,
     snapshot_view,
+    thresholds_view,
+    turn_view,
 )
 from identity_engine.vocabulary import (
     ACTIONS,
@@ -116,4 +128,7 @@ __all__ = [
     "snapshot_id",
     "snapshot_view",
     "starting_strengths",
+    "thresholds_view",
+    "timing",
+    "turn_view",
 ]

@@ -9,12 +9,16 @@ from typing import Any, Final
 
 from identity_engine.composites import composites, persona_matches
 from identity_engine.config import CONFIG
-from identity_engine.contract import Contract, GoalAssessment, explain
+from identity_engine.contract import Contract, GoalAssessment, explain, timing
+from identity_engine.contract.action_space import action_space
+from identity_engine.drift import drift_thresholds
+from identity_engine.memory import feedback
 from identity_engine.memory.episodic import signals
 from identity_engine.memory.growth import velocity
 from identity_engine.state import State
+from identity_engine.stress import thresholds
 from identity_engine.values import Drift, Vector
-from identity_engine.vocabulary import DRIFT_LEVELS, MODES, STRESS_STATES
+from identity_engine.vocabulary import DRIFT_LEVELS, MODES, STRESS_RESPONSE, STRESS_STATES
 
 MODE_CONSTANTS: Final = tuple(name.upper() for name in MODES)
 MODE_TITLES: Final = tuple(name.replace("_", " ").title() for name in MODES)
@@ -107,6 +111,29 @@ def drift_event_view(drift: Drift, cycle: int) -> dict[str, Any] | None:
         "affected_modes": affected,
         "rolled_back": view["rolled_back"],
     }
+
+
+def turn_view(state: State, drift: Drift) -> dict[str, Any]:
+    """A cycle in a few figures, for a line of many: what its state and contract say. No drift in warm-up."""
+    when = timing(state)
+    return {
+        "stress_strength": edge(abs(state.strengths[STRESS_RESPONSE])),
+        "stress_state": STRESS_STATES[state.stress],
+        "energy_level": edge(state.energy),
+        "drift_distance": None if drift.level is None else edge(drift.magnitude),
+        "drift_level": None if drift.level is None else DRIFT_LEVELS[drift.level],
+        "allowed_count": len(action_space(state, when=when).allowed),
+        "paused": when.should_pause,
+        "escalated": when.should_escalate,
+        "rolled_back": drift.rolled_back,
+    }
+
+
+def thresholds_view(state: State) -> dict[str, float]:
+    """From which strength stress is MED, HIGH, OVER for this agent now, and from which distance its drift is D1, D2, D3."""
+    stress = thresholds(state.profile, feedback(state.memory).spikes)
+    figures = zip((*STRESS_STATES[1:], *DRIFT_LEVELS[1:]), (*stress, *drift_thresholds(state.profile)), strict=True)
+    return {name: edge(value) for name, value in figures}
 
 
 def memory_view(state: State) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from functions.console.visitor import Forbidden, NoAccount, NotLoggedIn
 from identity_service.errors import ApiError
 from identity_service.log import logger
 from identity_service.store import sessions
-from identity_service.store.dynamodb import Conflict, StoreUnavailable
+from identity_service.store.dynamodb import Conflict, OutcomeUnknown, StoreUnavailable
 
 
 class Frame:
@@ -107,6 +107,10 @@ async def error_page(request: Request, error: Exception) -> Response:
             status, title, text = error.status, "That does not work", error.message
         case Conflict():
             status, title, text = 409, "Somebody was faster", "Others kept changing this at the same time. Try again."
+        case OutcomeUnknown():
+            logger().error("outcome unknown", reason=str(error), request_id=request.state.request_id)
+            status, title = 503, "Look before you try again"
+            text = "The database did not answer in time: this may have been done, or not. Go back, and see whether it was."
         case StoreUnavailable():
             logger().error("store unavailable", reason=str(error), request_id=request.state.request_id)
             status, title, text = 503, "Try again in a moment", "The database does not respond. Nothing was changed."

@@ -21,9 +21,8 @@ _HEADER: Final = {"alg": "dir", "enc": "A256GCM"}
 
 
 def put(response: Response, name: str, values: dict[str, Any], seconds: int) -> None:
-    """Set a cookie for some seconds. Its name is sealed in, so that one kind cannot stand for another."""
-    sealed = {**values, "name": name, "until": int(now()) + seconds}
-    text = jwe.encrypt_compact(_HEADER, json.dumps(sealed).encode(), _key())
+    """Set a cookie for some seconds."""
+    text = seal(name, values, seconds)
     response.set_cookie(name, text, max_age=seconds, path=config().path, secure=config().https, httponly=True, samesite="lax")
 
 
@@ -35,7 +34,17 @@ def keep(response: Response, session: Session) -> None:
 
 def read(request: Request, name: str) -> dict[str, Any] | None:
     """The values of a cookie; None when there is none, or not one of ours, or an old one."""
-    text = request.cookies.get(name)
+    return unseal(name, request.cookies.get(name) or "")
+
+
+def seal(name: str, values: dict[str, Any], seconds: int) -> str:
+    """The values as a text that only we can read and make. The name is sealed in, so that one kind cannot stand for another."""
+    sealed = {**values, "name": name, "until": int(now()) + seconds}
+    return jwe.encrypt_compact(_HEADER, json.dumps(sealed).encode(), _key())
+
+
+def unseal(name: str, text: str) -> dict[str, Any] | None:
+    """The values of a sealed text; None when it is not one of ours, of another name, or an old one."""
     if not text:
         return None
     try:

@@ -17,14 +17,19 @@ def together(*reads: Callable[[], Any]) -> list[Any]:
     return [future.result() for future in [_executor.submit(read) for read in reads]]
 
 
-def beside(read: Callable[[str], T]) -> Callable[[Request], Awaitable["Future[T] | None"]]:
-    """A dependency that begins a read of the cookie's account while it is found out who asks. It stands before the visitor.
+def begin(request: Request, read: Callable[[str], T]) -> "Future[T] | None":
+    """Begin a read of the cookie's account, while it is found out who asks.
 
     Nobody sees the result but a visitor of that account: the page takes it after `require` has let them in.
     """
+    known = cookies.read(request, cookies.SESSION)
+    return _executor.submit(read, known["account"]) if known and known["account"] else None
+
+
+def beside(read: Callable[[str], T]) -> Callable[[Request], Awaitable["Future[T] | None"]]:
+    """The dependency that begins a read of the account. It stands before the visitor."""
 
     async def begun(request: Request) -> "Future[T] | None":
-        known = cookies.read(request, cookies.SESSION)
-        return _executor.submit(read, known["account"]) if known and known["account"] else None
+        return begin(request, read)
 
     return begun

@@ -1,5 +1,6 @@
 """Makes pages from templates. Everything is escaped; the only markup that is not a template's is what `charts` draws."""
 
+import json
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -22,6 +23,14 @@ NAVIGATION: Final = (
     ("Personas", "personas"),
     ("Settings", "keys"),
 )
+#: The pages about one agent, as tabs: words, route name.
+AGENT_TABS: Final = (
+    ("Agent", "agent"),
+    ("Decide", "decide"),
+    ("What if", "what_if"),
+    ("Audit", "audit"),
+    ("Test", "test"),
+)
 SETTINGS: Final = (("API keys", "keys"), ("Usage and plan", "usage"), ("Webhooks", "webhooks"), ("People", "people"))
 
 
@@ -32,9 +41,11 @@ def environment() -> Environment:
         loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
-    made.globals |= {"url_for": urls.url_for, "static": urls.static, "has_htmx": (HERE / "static" / "htmx.min.js").exists}
-    made.filters |= {"ago": ago, "day": day, "utc": utc}
+    made.globals |= {"url_for": urls.url_for, "link": urls.link, "static": urls.static}
+    made.globals["has_htmx"] = (HERE / "static" / "htmx.min.js").exists
+    made.filters |= {"ago": ago, "day": day, "utc": utc, "pretty": pretty, "mode": mode}
     made.globals["m"] = made.get_template("macros.html").module
+    made.globals["has_page"] = urls.exists
     return made
 
 
@@ -53,6 +64,7 @@ def page(
         "visitor": visitor,
         "here": here,
         "navigation": [entry for entry in NAVIGATION if urls.exists(entry[1])],
+        "agent_tabs": [entry for entry in AGENT_TABS if urls.exists(entry[1])],
         "settings": [entry for entry in SETTINGS if urls.exists(entry[1])],
         "request_id": request.state.request_id,
         "status": status,
@@ -64,6 +76,11 @@ def page(
 def see(name: str, /, query: dict[str, Any] | None = None, **parts: Any) -> Response:
     """After a change: the browser gets another page with GET, so that a reload repeats nothing."""
     return RedirectResponse(urls.url_for(name, query, **parts), 303)
+
+
+def see_agent(instance_id: str) -> Response:
+    """After an agent was created: its page."""
+    return see("agent" if urls.exists("agent") else "what_if", instance_id=instance_id)
 
 
 def _moment(stamp: str) -> datetime:
@@ -86,6 +103,16 @@ def day(stamp: str) -> str:
     """The date, such as 3 May 2026."""
     moment = _moment(stamp)
     return f"{moment.day} {moment:%b %Y}"
+
+
+def mode(constant: str) -> str:
+    """A mode's name in a sentence: stress response."""
+    return constant.replace("_", " ").lower()
+
+
+def pretty(value: Any) -> str:
+    """A value as JSON to read."""
+    return json.dumps(value, indent=2, ensure_ascii=False)
 
 
 def utc(stamp: str) -> str:

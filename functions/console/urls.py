@@ -3,6 +3,8 @@
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
+from starlette.routing import NoMatchFound
+
 from functions.console.config import config
 
 if TYPE_CHECKING:
@@ -25,6 +27,16 @@ def url_for(name: str, /, query: dict[str, Any] | None = None, **parts: Any) -> 
     path = str(_app[0].url_path_for(name, **parts)).removeprefix(PREFIX)
     asked = urlencode({key: value for key, value in (query or {}).items() if value not in (None, "")})
     return config().base + path + (f"?{asked}" if asked else "")
+
+
+def link(name: str, /, **parts: Any) -> str:
+    """The address of a page if it is there, else "". Parts that its path does not have are left out."""
+    if not exists(name):
+        return ""
+    try:
+        return url_for(name, **parts)
+    except NoMatchFound:
+        return url_for(name)
 
 
 def static(name: str) -> str:

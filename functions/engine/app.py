@@ -1,4 +1,4 @@
-"""Engine operations: process, batch, simulate, snapshot, contract, goals, reset, history, drift, audit."""
+"""Engine operations: process, batch, simulate, snapshot, contract, goals, reset, history, timeline, drift, audit."""
 
 import identity_service.cold_start  # noqa: F401
 
@@ -34,9 +34,9 @@ from identity_service.http import (
     read_body,
 )
 from identity_service.openapi import operation
-from identity_service.query_models import ContractQuery, DriftPage, HistoryPage
+from identity_service.query_models import ContractQuery, DriftPage, HistoryPage, TimelinePage
 from identity_service.request_models import BatchRequest, GoalRequest, ObservationRequest, ResetRequest
-from identity_service.store import audit_trail
+from identity_service.store import audit_trail, timeline
 from identity_service.store.idempotency import IdempotencyRecord
 
 app = create_app("Engine")
@@ -168,6 +168,15 @@ async def history(request: Request, instance_id: str, page: Annotated[HistoryPag
     head = load_head(meter(request), instance_id)
     rows = audit_trail.history_page(head.partition(), head.seq, page.offset, page.limit)
     return page_response(rows, limit=page.limit, offset=page.offset, total=head.seq)
+
+
+@app.get(f"{PATH}/timeline", **operation("getTimeline", "Get the timeline", "TimelineRows", also=(404,)))
+async def get_timeline(request: Request, instance_id: str, page: Annotated[TimelinePage, Query()]) -> Response:
+    """What each cycle led to, in a few figures, newest first. The next page is that `before` the last row's `seq`."""
+    head = load_head(meter(request), instance_id)
+    newest = head.seq if page.before is None else min(page.before - 1, head.seq)
+    rows = [row.view() for row in timeline.page(head.partition(), newest, page.limit)]
+    return page_response(rows, limit=page.limit, offset=head.seq - newest, total=head.seq)
 
 
 @app.get(f"{PATH}/drift", **operation("listDriftEvents", "Get drift events", "DriftRows", also=(404,)))

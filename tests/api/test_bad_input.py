@@ -151,6 +151,9 @@ def test_a_batch_is_all_or_nothing(pro, observations, field, reason):
         ("/instances?limt=5", "limt", "unknown_field"),
         ("/test/questions?version=v9", "version", "unknown_value"),
         ("/instances/{id}/history?limit=1001", "limit", "out_of_range"),
+        ("/instances/{id}/timeline?limit=1001", "limit", "out_of_range"),
+        ("/instances/{id}/timeline?before=0", "before", "out_of_range"),
+        ("/instances/{id}/timeline?offset=1", "offset", "unknown_field"),
         ("/instances/{id}/drift?level=D9", "level", "unknown_value"),
     ],
 )

@@ -26,6 +26,7 @@ INSTANCE_ROUTES = [
     ("POST", "/goals/assess", {"complexity": "low"}),
     ("POST", "/reset", {"mode": "initial"}),
     ("GET", "/history", None),
+    ("GET", "/timeline", None),
     ("GET", "/drift", None),
     ("GET", "/audit", None),
     ("GET", "/audit/verify", None),
@@ -216,6 +217,55 @@ def test_the_usage_item_stays_small(pro, stopped_clock):
     item = dynamodb.get({"PK": f"ACCOUNT#{pro.account_id}", "SK": "USAGE"})
     assert len(item) < 25
     assert usage.windows(stopped_clock.time - 60).minute in item
+
+
+def usage_item(caller):
+    from identity_service.store import dynamodb
+
+    return dynamodb.get({"PK": f"ACCOUNT#{caller.account_id}", "SK": "USAGE"})
+
+
+def test_cycles_are_counted_by_the_day_in_the_same_write(pro, stopped_clock, monkeypatch):
+    one = pro.new_instance()
+    assert not [name for name in usage_item(pro) if name[0] == "d"]
+    writes, call = [], store_client._call
+
+    def counted(operation, **arguments):
+        if operation == "update_item":
+            writes.append(arguments["Key"]["SK"]["S"])
+        return call(operation, **arguments)
+
+    monkeypatch.setattr(store_client, "_call", counted)
+    for hours in (0, 1, 24):
+        stopped_clock.time = 1_774_347_330.0 + hours * 3600
+        assert pro.process(one).status_code == 200
+    assert writes == ["USAGE"] * 3
+    assert {name: count for name, count in usage_item(pro).items() if name[0] == "d"} == {"d20260324": 2, "d20260325": 1}
+
+
+def test_cycles_that_were_not_processed_leave_their_day(pro, stopped_clock):
+    one = pro.new_instance()
+    assert pro.process(one).status_code == 200
+    assert pro.process("inst_0000000000000000").status_code == 404
+    assert (usage_item(pro)["d20260324"], usage_item(pro)["c202603"], usage_item(pro)["g202603"]) == (1, 1, 1)
+
+
+def test_days_begin_anew_with_the_month(pro, stopped_clock):
+    one = pro.new_instance()
+    for day in range(8):  # 24 March is the first
+        stopped_clock.time = 1_774_347_330.0 + day * 86400
+        assert pro.process(one).status_code == 200
+    windows = usage.windows(stopped_clock.time)
+    counts, days = usage.current_days(pro.account_id, windows)
+    assert (counts.cycles, days) == (8, {f"202603{day}": 1 for day in range(24, 32)})
+    stopped_clock.time += 86400
+    late = usage.count(pro.account_id, windows, 0, 1000, 1000)
+    assert pro.process(one).status_code == 200
+    assert usage.current_days(pro.account_id, usage.windows(stopped_clock.time))[1] == {"20260401": 1}
+    assert [name for name in usage_item(pro) if name[0] == "d"] == ["d20260401"]
+    # A request of the old month that comes late removes nothing of the new one.
+    assert usage.count(pro.account_id, windows, 1, 1000, 1000).cycles == late.cycles + 1
+    assert usage_item(pro)["d20260401"] == 1
 
 
 def test_authorizer_without_a_database_returns_the_error_format(pro, monkeypatch):

@@ -73,8 +73,8 @@ def test_there_is_an_event_for_each_endpoint():
         for route in import_module(f"functions.{group}.app").app.routes:
             routes |= {(method, route.path) for method in route.methods}
     assert covered == routes
-    # The seed's 16, health, simulate, goals/assess, audit and audit/verify, nine of webhooks.
-    assert len(covered) == 30
+    # The seed's 16, health, simulate, goals/assess, timeline, audit and audit/verify, nine of webhooks.
+    assert len(covered) == 31
 
 
 def test_every_route_is_in_the_template_and_the_other_way_round():

@@ -4,19 +4,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-import httpx
-
 from tests.browser.conftest import ROOT, chromium, serving, sign_up
 from tests.browser.pages import PAGES
-
-
-def report(server, key, name, modes):
-    """An agent that reports."""
-    headers = {"Authorization": f"Bearer {key}"}
-    agent = httpx.post(f"{server.api}/instances", json={"name": name}, headers=headers).json()["data"]["id"]
-    observations = [{"mode_target": mode, "signal_strength": strength} for mode, strength in modes]
-    response = httpx.post(f"{server.api}/instances/{agent}/process/batch", json={"observations": observations}, headers=headers)
-    response.raise_for_status()
+from tests.browser.scenario import play
 
 
 def main() -> int:
@@ -33,7 +23,7 @@ def main() -> int:
                 sign_up(page, server, f"you@{scheme}{suffix or '-wide'}.example")
                 page.get_by_role("button", name="Create a key").click()
                 key = page.locator("pre code").first.inner_text()
-                report(server, key, "Aria", [("EXPLORATION", 0.8)] * 90)
+                play(server.api, key)
                 for shown in PAGES:
                     where = (
                         page

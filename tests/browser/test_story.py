@@ -235,3 +235,155 @@ def test_the_light_waits_as_long_as_nothing_reports(page, server):
         pass
     assert answer.value.status == 200
     assert "Waiting" in page.locator("#light").inner_text()
+
+
+def reporting(server, page, email):
+    """Somebody who signed up and has a key: what reports for an agent of theirs."""
+    sign_up(page, server, email)
+    headers = {"Authorization": f"Bearer {create_key(page, server, 'agent')}"}
+
+    def report(agent, *modes):
+        context = {"tool": "deploy"}
+        body = {"observations": [{"mode_target": mode, "signal_strength": each, "context": context} for mode, each in modes]}
+        answer = httpx.post(f"{server.api}/instances/{agent}/process/batch", json=body, headers=headers)
+        assert answer.status_code == 200, answer.text
+
+    return report
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
+def test_an_agent_goes_to_OVER_says_why_execute_is_gone_and_recovers(browser, server, scripts):
+    context = browser.new_context(java_script_enabled=scripts)
+    page = context.new_page()
+    report = reporting(server, page, f"over-{scripts}@acme.example".lower())
+    page.goto(f"{server.console}/agents")
+    assert "No agent yet" in page.locator("main").inner_text()
+    page.get_by_role("link", name="Create one here").click()
+    page.get_by_label("Name").fill("deployer")
+    page.get_by_role("button", name="Create the agent").click()
+    page.get_by_role("heading", name="deployer").wait_for()
+    address, agent = page.url, page.url.rpartition("/")[2]
+    assert "Nothing reported yet" in page.locator("#timeline").inner_text()
+
+    def look(state):
+        """The page follows by itself where scripts run."""
+        if not scripts:
+            page.reload()
+        page.locator("#now .stress", has_text=state).wait_for(timeout=15_000)
+
+    report(agent, *[("ORDER", 0.5)] * 24)
+    look("LOW")
+    report(agent, *[("STRESS_RESPONSE", 0.95)] * 10)
+    look("OVER")
+    held = page.locator(".held li", has_text="execute")
+    assert held.locator("p").nth(1).inner_text().startswith("Stress is 0.9")
+    assert "calm reports" in held.inner_text()
+    assert "execute" not in page.locator(".chips").inner_text()
+    held.get_by_text("Formula").click()
+    assert "|stress_response|" in held.locator("code").inner_text()
+
+    page.goto(f"{server.console}/agents")
+    assert "1 needs a person" in page.locator("main").inner_text()
+    assert "paused: energy is" in page.get_by_role("row", name=re.compile("deployer")).inner_text()
+    page.get_by_role("link", name="deployer").click()
+
+    if not scripts:
+        page.get_by_role("link", name="Show the timeline").click()
+    chart = page.locator(".wide-chart svg")
+    chart.wait_for()
+    assert chart.locator(".ic-pause title").text_content().startswith("paused, report")
+    chart.locator("a").last.click()
+    page.get_by_role("heading", name="Audit record").wait_for()
+    text = page.locator("main").inner_text()
+    assert '"tool": "deploy"' in text
+    assert re.search(r"digest\s+[0-9a-f]{64}", text)
+
+    page.goto(address)
+    for _ in range(2):
+        report(agent, *[("ORDER", 0.5)] * 60)
+    look("LOW")
+    assert "execute" in page.locator(".chips").inner_text()
+    assert "Nothing. It may do everything" in page.locator("#contract").inner_text()
+    assert "deploy worked 40+ calls" in page.locator(".latest").inner_text()
+    page.goto(f"{server.console}/agents")
+    assert "none needs a person" in page.locator("main").inner_text()
+    context.close()
+
+
+def test_a_timeline_zooms_in_place_and_holds_still(page, server):
+    report = reporting(server, page, "zoom@acme.example")
+    page.goto(f"{server.console}/agents/new")
+    page.get_by_label("Name").fill("busy")
+    page.get_by_label("Born as").select_option("persona_guardian")
+    page.get_by_role("button", name="Create the agent").click()
+    agent = page.url.rpartition("/")[2]
+    for _ in range(3):
+        report(agent, *[("ORDER", 0.5)] * 100)
+    page.goto(page.url)
+    page.get_by_role("heading", name="Last 100 reports").wait_for()
+    page.get_by_role("link", name="Older").click()
+    page.get_by_role("heading", name="Reports 101 to 200").wait_for()
+    page.get_by_role("link", name="Newest").click()
+    page.get_by_role("heading", name="Last 100 reports").wait_for()
+    page.get_by_role("link", name="1,000").click()
+    page.get_by_role("heading", name="All 300 reports").wait_for()
+    assert page.url.endswith(agent)
+    page.get_by_role("link", name="Pause").click()
+    page.get_by_text("Updates are paused.").wait_for()
+    assert page.locator("#now[hx-get]").count() == 0
+    page.get_by_role("link", name="Resume").click()
+    page.locator("#now[hx-get]").wait_for()
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
+def test_an_escalated_agent_is_decided_and_its_trail_verifies(browser, server, tmp_path, scripts):
+    context = browser.new_context(java_script_enabled=scripts, accept_downloads=True)
+    page = context.new_page()
+    sign_up(page, server, f"decide-{scripts}@acme.example".lower())
+    headers = {"Authorization": f"Bearer {create_key(page, server, 'agent')}"}
+    agent = httpx.post(f"{server.api}/instances", json={"name": "invoice-agent"}, headers=headers).json()["data"]["id"]
+    for mode, times in (("ORDER", 30), ("STRESS_RESPONSE", 30)):
+        body = {"observations": [{"mode_target": mode, "signal_strength": 0.9}] * times}
+        assert httpx.post(f"{server.api}/instances/{agent}/process/batch", json=body, headers=headers).status_code == 200
+    contract = f"{server.api}/instances/{agent}/contract"
+    assert httpx.get(contract, headers=headers).json()["data"]["should_escalate"]
+
+    page.goto(f"{server.console}/what-if")
+    page.get_by_role("link", name="invoice-agent").click()
+    page.get_by_label("mode").select_option("ORDER")
+    page.get_by_role("button", name="Show what would follow").last.click()
+    assert "After 3 reports" in page.locator("main").inner_text()
+
+    page.get_by_role("link", name="Decide", exact=True).click()
+    text = page.locator("main").inner_text()
+    assert "It waits for a person" in text
+    assert "Escalated: OVER for" in text
+    page.get_by_role("link", name=re.compile("new normal")).click()
+    assert "What rebaseline would do" in page.locator("main").inner_text()
+    page.get_by_role("link", name=re.compile("last calm state")).click()
+    assert page.locator(".act-mark.freed").count() == 8
+    page.get_by_label("Why").fill("the payment provider is back")
+    button = page.get_by_role("button", name="Back to the last calm state")
+    if scripts:
+        button.dblclick()
+    else:
+        button.click()
+    page.wait_for_url(re.compile(f"/agents/{agent}/audit"))
+    text = page.locator("main").inner_text()
+    assert "4 records" in text
+    assert "decided: back to the last calm state" in text
+    assert "the payment provider is back" in text
+    assert f"decide-{scripts}@acme.example".lower() in text
+    assert not httpx.get(contract, headers=headers).json()["data"]["should_escalate"]
+
+    page.get_by_role("link", name="Verify all").click()
+    assert "Verified" in page.locator("[role=status]").inner_text()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Export").click()
+    file = tmp_path / download.value.suggested_filename
+    download.value.save_as(file)
+    digest = page.locator("pre code").inner_text()
+    verify = [ROOT / ".venv" / "bin" / "identity-os", "verify", file, "--digest", digest]
+    done = subprocess.run(verify, capture_output=True, text=True, timeout=60)
+    assert f"verified: {agent}, 4 records, 60 observations replayed" in done.stdout, done.stdout + done.stderr
+    context.close()

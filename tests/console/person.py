@@ -9,7 +9,7 @@ from starlette.responses import Response
 from functions.console import cookies
 from functions.console.config import config
 from identity_service.roles import OWNER
-from identity_service.store import dynamodb, sessions, users
+from identity_service.store import accounts, dynamodb, sessions, users
 from tests.conftest import _InProcess
 
 BASE = "http://localhost:8000/console"
@@ -57,6 +57,7 @@ class Person:
         sealed = Response()
         cookies.keep(sealed, self.session)
         self.client.headers["Cookie"] = sealed.headers["set-cookie"].partition(";")[0]
+        self.edge, self._api = edge, None
 
     def get(self, path, **options):
         return self.client.get(path, **options)
@@ -64,3 +65,27 @@ class Person:
     def post(self, path, csrf=None, **fields):
         """Send a form with the session's CSRF token, or with another one."""
         return self.client.post(path, data={"csrf": self.session.csrf if csrf is None else csrf, **fields})
+
+    @property
+    def api(self):
+        """A client of the API with a key of the account."""
+        if self._api is None:
+            key = accounts.create_key(self.account_id, "of the tests").secret
+            headers = {"Authorization": f"Bearer {key}"}
+            self._api = httpx.Client(transport=_InProcess(self.edge), base_url="http://edge/v1", headers=headers)
+        return self._api
+
+    def agent(self, name="Aria", *reports):
+        """A new agent that made these reports: (mode, strength, times)."""
+        made = self.api.post("/instances", json={"name": name})
+        assert made.status_code == 201, made.text
+        instance_id = made.json()["data"]["id"]
+        for report in reports:
+            self.report(instance_id, *report)
+        return instance_id
+
+    def report(self, instance_id, mode="ORDER", strength=0.6, times=1, **fields):
+        """Reports of an agent, in one request."""
+        observation = {"mode_target": mode, "signal_strength": strength, **fields}
+        done = self.api.post(f"/instances/{instance_id}/process/batch", json={"observations": [observation] * times})
+        assert done.status_code == 200, done.text

@@ -30,6 +30,18 @@ def pages():
     ]
 
 
+def agent_pages(instance_id):
+    """Every page about one agent, but for those that read its whole trail."""
+    return [
+        route.path.replace("{instance_id}", instance_id)
+        for route in routes()
+        if "GET" in route.methods
+        and route.path.startswith("/agents/{instance_id}")
+        and route.path.count("{") == 1
+        and route.name not in ("verify", "export")
+    ]
+
+
 def forms():
     """Every route that changes something."""
     return [route for route in routes() if "POST" in route.methods]
@@ -43,7 +55,7 @@ def needs(dependant):
 
 def test_every_page_has_the_headers(owner):
     assert len(pages()) >= 6
-    for path in pages():
+    for path in (*pages(), *agent_pages(owner.agent("Aria"))):
         response = owner.get(path)
         assert response.status_code == 200, path
         assert response.headers["Content-Security-Policy"] == POLICY
@@ -53,10 +65,10 @@ def test_every_page_has_the_headers(owner):
 
 
 def test_no_page_has_what_the_policy_refuses(owner):
-    for path in pages():
+    for path in (*pages(), *agent_pages(owner.agent("Aria", ("STRESS_RESPONSE", 0.9, 20)))):
         text = owner.get(path).text
         assert not re.search(r"\sstyle=|\son\w+=|hx-on|<style|<script(?! src=)|javascript:", text), path
-        assert not re.search(r'(?:src|href|action)="(?!http://localhost:8000/console|#)', text), path
+        assert not re.search(r'(?:src|href|action)="(?!(?:http://localhost:8000)?/console|#)', text), path
 
 
 def test_a_stranger_sees_the_landing_page_and_logs_in_for_the_rest(stranger):
@@ -187,7 +199,7 @@ def test_links_are_made_from_the_base_and_never_from_the_host(owner, monkeypatch
 
 def test_every_page_is_in_the_list_of_the_browsers_checks_and_has_its_figures():
     listed = {shown.path for shown in PAGES if shown.reach is None}
-    reached = {"/settings/keys", "/settings/people"}  # with a new key, and with an invitation
+    reached = {"/settings/keys", "/settings/people", "/test"}  # with a new key, an invitation, some answers
     assert set(pages()) - {"/welcome/light"} <= listed | reached
     figures = {path.stem for path in (template.ROOT / "docs" / "figures").glob("console-*.png")}
     assert figures == {f"console-{shown.name}-{scheme}" for shown in PAGES for scheme in ("light", "dark")}

@@ -4,7 +4,7 @@ import pytest
 
 from functions.console import reads
 from identity_service.store import dynamodb
-from tests.console.test_frame import pages
+from tests.console.test_frame import agent_pages, pages
 
 
 class Hops:
@@ -57,11 +57,12 @@ def test_every_page_in_two_hops(owner, hops):
     owner.post("/settings/keys", name="one", scope="read")
     owner.post("/settings/keys", name="two", scope="read")
     owner.post("/settings/people/invitations", email="ada@acme.example", role="viewer")
+    agent = owner.agent("Aria", ("ORDER", 0.6, 3), ("STRESS_RESPONSE", 0.9, 20))
     asked = {}
-    for path in pages():
+    for path in (*pages(), *agent_pages(agent)):
         hops.waited = hops.beside = 0
         assert owner.get(path).status_code == 200
         asked[path] = max(hops.waited, hops.beside)
     assert asked["/welcome"] == 2
     assert max(asked.values()) <= 2, asked
-    assert len(asked) >= 6
+    assert len(asked) >= 9

@@ -148,6 +148,7 @@ def _over_http(base: str) -> None:
             ("GET", f"{at}/snapshot", None),
             ("GET", f"{at}/contract?explain=true", None),
             ("GET", f"{at}/history", None),
+            ("GET", f"{at}/timeline", None),
             ("GET", f"{at}/drift", None),
             ("POST", f"{at}/reset", {"mode": "initial"}),
             ("GET", "/test/questions", None),

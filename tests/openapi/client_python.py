@@ -10,6 +10,7 @@ from identity_os_client.api.engine import (
     get_contract,
     get_history,
     get_snapshot,
+    get_timeline,
     list_audit_records,
     process_batch,
     process_observation,
@@ -78,6 +79,8 @@ assert get_snapshot.sync(one, client=client).data.memory.episodic.stress_spike_c
 history = get_history.sync(one, client=client)
 assert history.pagination.total == 5
 assert history.data[-1].timestamp == at
+timeline = get_timeline.sync(one, client=client, limit=2, before=3)
+assert [row.seq for row in timeline.data] == [2, 1]
 records = list_audit_records.sync(one, client=client).data
 assert [record.kind.value for record in records] == ["created", *["observations"] * 3]
 assert verify_audit_trail.sync(one, client=client).data.verified is True

@@ -40,6 +40,8 @@ async function drive(): Promise<void> {
   check(!contract.data.data.allowed_actions.includes("execute"), "contract");
   const history = await api.getHistory({ path, query: { limit: 2 }, throwOnError: true });
   check(history.data.pagination.total === 3 && history.data.data.length === 2, "history");
+  const timeline = await api.getTimeline({ path, query: { limit: 2, before: 3 }, throwOnError: true });
+  check(timeline.data.data[0]?.stress_state !== null && timeline.data.data[0]?.seq === 2, "timeline");
   const verified = await api.verifyAuditTrail({ path, throwOnError: true });
   check(verified.data.data.verified === true, "audit");
   const reset = await api.resetInstance({ path, body: { mode: "rebaseline" }, throwOnError: true });

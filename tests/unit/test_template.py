@@ -8,13 +8,16 @@ from uuid import uuid4
 
 import pytest
 
+from identity_engine import birth
+from identity_service.clock import now
 from identity_service.plans import PLANS
 from identity_service.store import dynamodb as store_client
 from identity_service.store import instances, one_time, sessions, webhooks
+from identity_service.store.audit_trail import Actor
 from identity_service.webhooks import hooks
 from local import stream, template
 from tests.conftest import EVENTS, Caller
-from tests.console.person import Person, prepare_console
+from tests.console.person import BASE, Person, prepare_console
 from tests.events.world import Receiver, world
 
 #: All gateway response types (API Gateway developer guide, "Gateway response types").
@@ -177,6 +180,7 @@ def call_everything(caller):
     assert caller.post(f"{at}/goals/assess", json={"complexity": "high"}).status_code == 200
     for path in (
         f"{at}/history",
+        f"{at}/timeline?before=3",
         f"{at}/drift?level=D1",
         f"{at}/audit?offset=1",
         f"{at}/audit/verify",
@@ -205,13 +209,14 @@ def call_webhooks(caller):
 
 
 def use_the_console(edge):
-    """Everything that people do in the console: sign up, make and revoke keys, invite, join, change roles, log out."""
+    """Everything that people do in the console: sign up, see agents, make and revoke keys, invite, change roles, log out."""
     one_time.keep_login("state", "value", 60)
     assert one_time.take_login("state") == "value"
     owner, guest = Person(edge, "owner@acme.example"), Person(edge, "guest@acme.example")
     sessions.renew(owner.session)
     for path in ("/welcome", "/settings/keys", "/settings/usage", "/settings/people", "/accounts", "/welcome/light"):
         assert owner.get(path).status_code == 200, path
+    watch_agents(edge)
     made = owner.post("/settings/keys", name="ci", scope="agent")
     key = re.search(r"key_[0-9a-f]{16}", owner.get("/settings/keys").text)[0]
     assert made.status_code == 200
@@ -229,7 +234,40 @@ def use_the_console(edge):
     owner.post("/settings/people/invitations", email="else@acme.example", role="viewer")
     invitation = re.search(r"invite_[0-9a-f]{16}", owner.get("/settings/people").text)[0]
     assert owner.post(f"/settings/people/invitations/{invitation}/withdraw").status_code == 303
+    look_after_an_agent(Person(edge, "operator@acme.example"))
     sessions.end(owner.session.id)
+
+
+def watch_agents(edge):
+    """The pages of agents that report."""
+    reporting = Caller(edge, "indie")
+    one = reporting.new_instance()
+    assert reporting.process(one).status_code == 200
+    watching = Person(edge, "watching@acme.example", reporting.account_id)
+    at = f"/agents/{one}"
+    new = watching.post("/agents", name="Aria").headers["Location"].removeprefix(BASE)
+    for path in ("/agents", "/agents/new", new, at, f"{at}/timeline", f"{at}/reports/1"):
+        assert watching.get(path).status_code == 200, path
+
+
+def look_after_an_agent(owner):
+    """What people do about one agent: look, decide, ask what if, read and export its trail."""
+    new = instances.new(owner.account_id, "Aria", "", birth(), now(), Actor("test"))
+    instances.create(new, 3)
+    at = f"/agents/{new.head.id}"
+    paths = (f"{at}/decide", f"{at}/what-if?mode=ORDER&strength=0.5&confidence=1&severity=normal&times=3", "/what-if")
+    for path in (*paths, f"{at}/audit", f"{at}/audit/verify", f"{at}/audit/export"):
+        assert owner.get(path).status_code == 200, path
+    for version, status in (("1", 303), ("1", 303), ("7", 409)):
+        assert owner.post(f"{at}/decide", to="initial", version=version, note="as agreed").status_code == status
+    answers = {"test": "v1", "answers": "a" * 12}
+    for path in ("/personas", "/personas/persona_analytical", "/test", f"{at}/test"):
+        assert owner.get(path).status_code == 200, path
+    assert owner.post(f"{at}/test", version="2", note="as agreed", **answers).status_code == 303
+    for _ in range(2):
+        assert owner.post("/test", name="Tested", form="one", **answers).status_code == 303
+    assert owner.post("/personas/persona_analytical", name="Ada", form="two").status_code == 303
+    assert owner.post("/personas/persona_analytical", name="Ada", form="three").status_code == 400
 
 
 def test_the_console_reads_its_own_settings_and_no_other_secret():
@@ -375,12 +413,86 @@ def test_layers_are_built_for_the_functions_runtime():
             assert f"{parameter.upper()} ?= {parameters[parameter]['Default']}\n" in text, makefile
 
 
+def test_a_purge_takes_little_concurrency_and_reserves_none_by_default():
+    purge = RESOURCES["Purge"]["Properties"]
+    assert purge["Events"]["Removed"]["Properties"]["ParallelizationFactor"] == 1
+    # A new AWS account has ten and lets nobody reserve any.
+    loaded = template.load()
+    assert loaded["Parameters"]["PurgeConcurrency"]["Default"] == 0
+    assert loaded["Conditions"]["ReservesForPurge"] == {"Not": [{"Equals": [{"Ref": "PurgeConcurrency"}, 0]}]}
+    none = {"Ref": "AWS::NoValue"}
+    assert purge["ReservedConcurrentExecutions"] == {"If": ["ReservesForPurge", {"Ref": "PurgeConcurrency"}, none]}
+    functions = of_type("AWS::Serverless::Function")
+    assert [name for name in functions if "ReservedConcurrentExecutions" in functions[name]["Properties"]] == ["Purge"]
+
+
+def test_a_gradual_deployment_lasts_longer_than_its_alarm_needs():
+    preference = template.load()["Globals"]["Function"]["DeploymentPreference"]
+    minutes = int(re.fullmatch(r"Canary10Percent(\d+)Minutes", preference["Type"])[1])
+    alarm = RESOURCES[preference["Alarms"][0]["Ref"]]["Properties"]
+    assert minutes * 60 > alarm["Period"] * (alarm["EvaluationPeriods"] + 1)
+    # A tenth of the requests, of which each fails, is more than the alarm lets pass.
+    assert alarm["Threshold"] < 0.1
+
+
+def test_the_table_survives_what_it_must_and_its_stream_carries_items():
+    table = RESOURCES["Table"]
+    assert (table["DeletionPolicy"], table["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain")
+    assert table["Properties"]["StreamSpecification"] == {"StreamViewType": "NEW_IMAGE"}
+    assert table["Properties"]["DeletionProtectionEnabled"] is True
+
+
+def test_the_stage_is_throttled_and_health_more_so():
+    throttles = {settings["ResourcePath"]: settings["ThrottlingRateLimit"] for settings in API["MethodSettings"]}
+    assert throttles["/*"] == 5000
+    assert throttles["/~1v1~1health"] == 20
+    assert not any(settings["MetricsEnabled"] for settings in API["MethodSettings"])
+
+
+def test_every_layer_is_named_after_its_stage():
+    layers = of_type("AWS::Serverless::LayerVersion").values()
+    assert all("${Stage}" in layer["Properties"]["LayerName"]["Sub"] for layer in layers)
+
+
+def test_a_domain_has_a_record_for_each_version_of_ip():
+    records = of_type("AWS::Route53::RecordSet").values()
+    assert sorted(record["Properties"]["Type"] for record in records) == ["A", "AAAA"]
+
+
+def test_the_example_firewall_answers_as_the_api_does():
+    firewall = template.read(template.ROOT / "examples" / "firewall.yaml")
+    acl = firewall["Resources"]["WebAcl"]["Properties"]
+    (rule,) = acl["Rules"]
+    answer = rule["Action"]["Block"]["CustomResponse"]
+    body = json.loads(acl["CustomResponseBodies"][answer["CustomResponseBodyKey"]]["Content"])
+    own = template.gateway_response("THROTTLED")
+    assert (answer["ResponseCode"], set(body), body["error"]) == (own.status, set(own.body), own.body["error"])
+    assert {header["Name"]: header["Value"] for header in answer["ResponseHeaders"]}["Retry-After"] == str(body["retry_after"])
+    # Accounts may share an address, and one of the plan pro may send all that its plan allows.
+    assert firewall["Parameters"]["RequestsPerMinute"]["Default"] >= 10 * PLANS["pro"].per_minute
+    # The stack itself has no firewall unless it is given one.
+    assert template.load()["Parameters"]["WebAclArn"]["Default"] == ""
+
+
 def test_every_alarm_has_an_action_and_is_documented():
     explained = (template.ROOT / "docs" / "operations.md").read_text()
     for alarm in of_type("AWS::CloudWatch::Alarm").values():
         properties = alarm["Properties"]
         assert properties["AlarmActions"] == [{"Ref": "AlarmTopic"}]
         assert f"### {properties['AlarmName']['Sub'].removeprefix('identity-os-${Stage}-')}\n" in explained
+
+
+@pytest.mark.parametrize(
+    ("alarm", "without"), [("FunctionErrors", {"Authorizer"}), ("FunctionThrottles", {"Fanout", "Deliver"})]
+)
+def test_the_alarms_on_functions_watch_every_function(alarm, without):
+    """The authorizer raises for every bad key: that is how it refuses. A throttled fan-out or delivery is tried again by its
+    source, `events-behind` tells of it, and an alarm takes ten metrics at most.
+    """
+    metrics = [metric["MetricStat"]["Metric"] for metric in RESOURCES[alarm]["Properties"]["Metrics"] if "MetricStat" in metric]
+    watched = {metric["Dimensions"][0]["Value"]["Ref"] for metric in metrics}
+    assert watched == set(of_type("AWS::Serverless::Function")) - without
+    assert len(metrics) <= 10
 
 
 def test_dashboard_is_valid_and_refers_to_existing_resources():

@@ -7,5 +7,6 @@ that explains.
 from identity_engine.contract.assemble import Contract, contract
 from identity_engine.contract.explanation import Reason, calm_turn, explain
 from identity_engine.contract.goals import COMPLEXITIES, GoalAssessment, assess_goal
+from identity_engine.contract.timing import timing
 
-__all__ = ["COMPLEXITIES", "Contract", "GoalAssessment", "Reason", "assess_goal", "calm_turn", "contract", "explain"]
+__all__ = ["COMPLEXITIES", "Contract", "GoalAssessment", "Reason", "assess_goal", "calm_turn", "contract", "explain", "timing"]

@@ -3,11 +3,32 @@
 from fastapi import APIRouter
 from fastapi.routing import APIRoute
 
-from functions.console.pages import keys, login, people, usage, webhooks, welcome
+from functions.console.pages import (
+    agent,
+    agents,
+    audit,
+    decide,
+    keys,
+    login,
+    people,
+    personality_test,
+    personas,
+    usage,
+    webhooks,
+    welcome,
+    what_if,
+)
 
 ROUTERS: tuple[APIRouter, ...] = (
     login.router,
     welcome.router,
+    agents.router,
+    agent.router,
+    decide.router,
+    audit.router,
+    what_if.router,
+    personality_test.router,
+    personas.router,
     keys.router,
     usage.router,
     webhooks.router,

@@ -6,7 +6,6 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from functions.console import snippets
 from functions.console.render import page, see
-from functions.console.urls import exists
 from functions.console.visitor import Looking, MaybeSession, NoAccount, Visitor, require
 from identity_service.clock import now
 from identity_service.roles import OPERATOR
@@ -23,7 +22,7 @@ async def home(request: Request, session: MaybeSession) -> Response:
         return page(request, "landing.html")
     if session.account is None:
         raise NoAccount
-    return see("agents" if exists("agents") else "welcome")
+    return see("agents" if session.account["instance_count"] else "welcome")
 
 
 @router.get("/", name="home_with_slash")

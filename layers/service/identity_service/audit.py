@@ -179,10 +179,9 @@ def _observation(row: Any) -> Observation:
     return Observation(MODE_CONSTANTS.index(row["mode_target"]), row["signal_strength"], row["confidence"], incident)
 
 
-def export(head: Head) -> Iterator[str]:
-    """The lines of an instance's export, for the state in `head`."""
-    header = ExportHeader.from_head(head)
-    yield canonical(
+def header_line(header: ExportHeader) -> str:
+    """The first line of an export."""
+    return canonical(
         {
             "format": FORMAT,
             "instance_id": header.instance_id,
@@ -192,6 +191,11 @@ def export(head: Head) -> Iterator[str]:
             "state": json.loads(header.state),
         }
     )
+
+
+def export(head: Head) -> Iterator[str]:
+    """The lines of an instance's export, for the state in `head`."""
+    yield header_line(ExportHeader.from_head(head))
     for record, _ in audit_trail.records(head.trail_position()):
         yield canonical(record)
 

@@ -7,7 +7,7 @@ docs/architecture.md, "One request".
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 from identity_engine import (
     Drift,
@@ -24,13 +24,14 @@ from identity_engine import (
     reset,
     snapshot_id,
     snapshot_view,
+    turn_view,
 )
 from identity_service import errors, events
 from identity_service.clock import iso, now
 from identity_service.limits import Meter
 from identity_service.log import logger
 from identity_service.request_models import ObservationRequest
-from identity_service.store import audit_trail, commits, instances
+from identity_service.store import audit_trail, commits, instances, timeline
 from identity_service.store.audit_trail import Actor
 from identity_service.store.commits import Change
 from identity_service.store.dynamodb import OutcomeUnknown
@@ -54,6 +55,21 @@ class Step:
             "contract": contract_view(contract(self.state)),
             "drift": drift_view(self.drift),
         }
+
+
+class Outdated(Exception):
+    """The agent changed after the version that somebody decided about: nothing was stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a person saw when they decided: the agent's version, None: whichever it has. `entries`: stored with the decision."""
+
+    version: int | None = None
+    entries: Sequence[dict[str, Any]] = ()
+
+
+ANY_VERSION: Final = Seen()
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +148,8 @@ def _process_observations(
     moments = [events.moment_of(*result) for result in results]
     seen = events.of_cycles(events.moment_of(head.state), moments)
     outbox = events.attribute(head.name, moments[-1], seen)
-    record = audit_trail.ObservationsRecord(rows, snapshot, stamp, actor, head.commit, outbox)
+    turns = timeline.packed([turn_view(step.state, step.drift) for step in steps])
+    record = audit_trail.ObservationsRecord(rows, snapshot, stamp, actor, head.commit, turns, outbox)
     records, digest = audit_trail.put_observations(head.trail_position(), record)
 
     drifts = []
@@ -158,6 +175,7 @@ def _process_observations(
         drifts=head.drifts + len(drifts),
         drift_levels=(d1, d2, d3),
         updated_at=stamp,
+        reported_at=stamp,
     )
     return Change(after, state, records, steps)
 
@@ -190,9 +208,10 @@ def reset_head(
     actor: Actor,
     render: Callable[[State], bytes],
     idempotency: IdempotencyRecord | None = None,
+    seen: Seen = ANY_VERSION,
 ) -> Committed:
-    """Reset a loaded instance, for callers who have no meter. ApiError 404 when it was deleted meanwhile."""
-    return _replace_state(head, lambda current: reset(current.state, mode), mode, actor, render, idempotency)
+    """Reset a loaded instance, for callers who have no meter. ApiError 404 when it was deleted; Outdated by `seen`."""
+    return _replace_state(head, lambda current: reset(current.state, mode), mode, actor, render, idempotency, seen)
 
 
 def retest(
@@ -205,19 +224,37 @@ def retest(
 ) -> Committed:
     """Restart an instance with a test's profile and strengths. The body is what `render` builds from the new state."""
     head = load_head(meter, instance_id, idempotency=idempotency)
+    return retest_head(head, profile, strengths, Actor(meter.principal.key_id), render, idempotency)
+
+
+def retested(state: State, profile: Profile, strengths: Vector) -> State:
+    """An agent's state restarted with a test's profile and strengths; what a test does not ask for stays."""
+    old = state.profile
+    merged = replace(
+        profile,
+        governance=old.governance,
+        energy_policy=old.energy_policy,
+        drift_tolerance=old.drift_tolerance,
+        description=old.description,
+    )
+    return birth(merged, strengths)
+
+
+def retest_head(
+    head: Head,
+    profile: Profile,
+    strengths: Vector,
+    actor: Actor,
+    render: Callable[[State], bytes],
+    idempotency: IdempotencyRecord | None = None,
+    seen: Seen = ANY_VERSION,
+) -> Committed:
+    """Restart a loaded instance with a test's result, for callers who have no meter. ApiError 404; Outdated by `seen`."""
 
     def new_state(current: Head) -> State:
-        old = current.state.profile
-        merged = replace(
-            profile,
-            governance=old.governance,
-            energy_policy=old.energy_policy,
-            drift_tolerance=old.drift_tolerance,
-            description=old.description,
-        )
-        return birth(merged, strengths)
+        return retested(current.state, profile, strengths)
 
-    return _replace_state(head, new_state, "retest", Actor(meter.principal.key_id), render, idempotency)
+    return _replace_state(head, new_state, "retest", actor, render, idempotency, seen)
 
 
 def _replace_state(
@@ -227,17 +264,21 @@ def _replace_state(
     actor: Actor,
     render: Callable[[State], bytes],
     idempotency: IdempotencyRecord | None,
+    seen: Seen,
 ) -> Committed:
     stamp = iso(now())
 
     def compute(current: Head) -> Change[Committed]:
+        # `current` has the version that the change makes of it.
+        if seen.version is not None and current.version - 1 != seen.version:
+            raise Outdated
         state = new_state(current)
         encoded = encode(state)
         before, moment = events.moment_of(current.state), events.moment_of(state)
         outbox = events.attribute(current.name, moment, events.of_decision(before, moment, kind, actor.note))
         record, digest = audit_trail.put_event(current.trail_position(), kind, encoded, stamp, actor, current.commit, outbox)
         after = replace(current, encoded=encoded, digest=digest, records=current.records + 1, updated_at=stamp)
-        return _with_response(Change(after, state, [record], state), render(state), idempotency)
+        return _with_response(Change(after, state, [record, *seen.entries], state), render(state), idempotency)
 
     committed = commits.commit(head, compute, idempotency)
     if committed is None:

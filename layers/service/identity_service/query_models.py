@@ -8,6 +8,7 @@ from identity_engine import DRIFT_LEVELS
 
 # The query cannot say null, which is what the type would say.
 _LEVEL = {"type": "string", "enum": list(DRIFT_LEVELS)}
+_BEFORE = {"type": "integer", "minimum": 1, "maximum": 10**12}
 
 
 class Query(BaseModel):
@@ -35,6 +36,15 @@ class HistoryPage(Page):
     """Query parameters of a list of observations or audit records."""
 
     limit: int = Field(default=100, ge=1, le=1000, description="Most rows to return.")
+
+
+class TimelinePage(Query):
+    """Query parameters of the timeline, newest first."""
+
+    limit: int = Field(default=100, ge=1, le=1000, description="Most rows to return.")
+    before: Annotated[int | None, WithJsonSchema(_BEFORE)] = Field(
+        default=None, ge=1, le=10**12, description="Only cycles with a lower `seq`. Without it the newest."
+    )
 
 
 class DriftPage(HistoryPage):

@@ -35,7 +35,7 @@ _REMEMBERED: Final = 10_000
 
 Decision = Literal["approve", "refuse"]
 #: What callbacks hear of.
-EVENTS: Final = ("stress", "denied", "paused", "rolled_back", "unreachable")
+EVENTS: Final = ("verdict", "state", "stress", "denied", "paused", "rolled_back", "unreachable")
 
 
 @dataclass(frozen=True)
@@ -86,13 +86,14 @@ class Outgoing:
 
 @dataclass
 class _Call:
-    """One attempt of one call: what was said of it, and whether it is over."""
+    """One attempt of one call: what was said of it, and whether it is over. `seen`: nobody asked, it was made already."""
 
     verdict: Verdict
     attempt: int = 1
     arguments: str = ""
     shown: Any = None
     over: bool = False
+    seen: bool = False
 
 
 @dataclass
@@ -154,6 +155,8 @@ class Core:
         self.run = run or uuid4().hex
         self.would_have: Counter[str] = Counter()
         self.contract = _placeholder()
+        #: The state that this contract came with; None where the contract came without one.
+        self.snapshot: m.Snapshot | None = None
         self._observe_only, self._on_unreachable = mode == "observe", on_unreachable
         self._detectors, self._record, self._fresh_reads = detectors, record, fresh_reads
         self._rules = rules_with(rules)
@@ -182,20 +185,36 @@ class Core:
             return now - self._failed_at >= _RETRY
         return self._fresh_reads or self._answered_at is None or now - self._answered_at >= _FRESH
 
-    def answered(self, contract: m.Contract, *, rolled_back: bool = False) -> None:
+    def answered(self, contract: m.Contract, snapshot: m.Snapshot | None = None, *, rolled_back: bool = False) -> None:
         """The engine's contract is this. TypeError when it is none: what is no contract is no answer."""
         if not isinstance(contract, m.Contract):
             raise TypeError(f"{type(contract).__name__} is no contract")
         with self._lock:
             before, self.contract = self.contract, contract
+            if snapshot is not None or contract != before:
+                self.snapshot = snapshot
             known = self._answered_at is not None
             self._answered_at, self._failed_at = time.monotonic(), None
             if self._incident == "young" and contract.stress_state in ("LOW", "MED"):
                 self._incident = "none"
+            state = self.state()
+        if "state" in self._callbacks:
+            self._tell("state", state)
         if known and contract.stress_state != before.stress_state:
             self._tell("stress", {"before": before.stress_state, "after": contract.stress_state})
         if rolled_back:
             self._tell("rolled_back", {})
+
+    def state(self) -> dict[str, Any]:
+        """Stress, energy and trust as last known; empty before any answer. Strength and cycle come with answers to reports."""
+        if self._answered_at is None:
+            return {}
+        now, snapshot = self.contract, self.snapshot
+        state: dict[str, Any] = {"stress": now.stress_state, "energy": now.energy_level, "trust": now.trust}
+        if snapshot is not None:
+            strength = snapshot.mode_strengths.get(m.Mode.STRESS_RESPONSE.value)
+            state |= {"stress_strength": strength, "cycle": snapshot.cycle}
+        return state
 
     def unreachable(self, error: Exception) -> None:
         """The engine did not answer."""
@@ -229,7 +248,7 @@ class Core:
         if report.report.severity == "incident":
             self._incident = "young"
         if report.instance_id == self.instance_id:
-            self.answered(processed.contract, rolled_back=processed.drift.rolled_back)
+            self.answered(processed.contract, processed.snapshot, rolled_back=processed.drift.rolled_back)
 
     def rejected(self, report: Outgoing, error: Exception) -> bool:
         """The engine did not take a report. Whether the next one may be sent."""
@@ -247,8 +266,13 @@ class Core:
 
     # What the agent does
 
-    def before(self, name: str, args: Any, call_id: str | None) -> tuple[Verdict, list[Outgoing]]:
-        """The verdict on a call, and what to report of it."""
+    def before(
+        self, name: str, args: Any, call_id: str | None, *, seen: bool = False, began: float | None = None
+    ) -> tuple[Verdict, list[Outgoing]]:
+        """The verdict on a call, and what to report of it. `seen`: it was made already, so that nothing can hold it.
+
+        `began`: the moment at which the guard was asked, of `time.perf_counter`.
+        """
         with self._lock:
             call_id = call_id or uuid4().hex
             known = self._calls.get(call_id)
@@ -259,21 +283,37 @@ class Core:
             attempt = known.attempt + 1 if known else 1
             verdict = self._judge(name, call_id)
             shown = args if self._record == "arguments" else None
-            self._remember(call_id, _Call(verdict, attempt, digest(args), shown))
+            # Arguments that nobody recorded are like no others.
+            given = digest(call_id if seen and args is None else args)
+            self._remember(call_id, _Call(verdict, attempt, given, shown, seen=seen))
             reports = self._denied(verdict) if verdict.kind == "deny" else []
             if verdict.allowed and name in self._tools and not self._tools[name].granted():
                 del self._tools[name]
         if verdict.kind != "allow":
             self._tell("denied" if verdict.kind == "deny" else "paused", _about(verdict))
-        if self._observe_only and not verdict.allowed:
+        would_have = ""
+        if (self._observe_only or seen) and not verdict.allowed:
+            would_have = verdict.kind
             self.would_have[verdict.kind] += 1
             self.would_have[name] += 1
             verdict = replace(verdict, kind="allow", message="")
             self._calls[call_id].verdict = verdict
             reports = []
+        self._tell_verdict(verdict, would_have, None if began is None else time.perf_counter() - began)
         return verdict, reports
 
-    def after(self, name: str, call_id: str | None, result: Any, error: Any) -> list[Outgoing]:
+    def seen(
+        self, name: str, args: Any, call_id: str, result: Any, error: Any, error_class: str | None, began: float
+    ) -> list[Outgoing]:
+        """What to report of a call that somebody else made. Nothing for one that was judged here: its adapter reports it."""
+        if self.knows(call_id):
+            return []
+        self.before(name, args, call_id, seen=True, began=began)
+        return self.after(name, call_id, result, error, error_class, seen=True)
+
+    def after(
+        self, name: str, call_id: str | None, result: Any, error: Any, error_class: str | None = None, *, seen: bool = False
+    ) -> list[Outgoing]:
         """What to report of a call that ended. Nothing for one that was reported already, or that never ran."""
         with self._lock:
             known = self._calls.get(call_id) if call_id else None
@@ -292,9 +332,9 @@ class Core:
                 tool.action,
                 tool.plan,
                 known.arguments,
-                digest(result),
+                digest(call_id if seen and result is None else result),
                 text,
-                None if error is None else type(error).__name__ if isinstance(error, BaseException) else "error",
+                None if error is None else error_class or _class_of(error),
             )
             reports = [self._report(event, call_id or "", known.attempt, self._context(event, known))]
         found = text if text is not None else "" if result is None else printed(result)
@@ -311,27 +351,38 @@ class Core:
     def approve(self, call_id: str, by: str, calls: int, minutes: float | None) -> tuple[Verdict, list[Outgoing]]:
         """A person lets a paused call through. A call that nobody knows, or that did not pause, is denied."""
         with self._lock:
-            known = self._calls.get(call_id)
-            if known is None or known.verdict.kind != "pause" or known.over:
-                return self.broken("", call_id, "there is no paused call of this id"), []
-            name = known.verdict.tool
-            known.verdict = replace(self._allow(name, call_id, f"approved by {by}"), by=by)
-            self._tools[name] = _Tool(calls=calls - 1, until=time.monotonic() + minutes * 60 if minutes else 0.0)
-            event = Event("approved", name)
-            context = {"tool": name, "outcome": "approved", "by": by, "trace": known.verdict.trace}
-            return known.verdict, [self._report(event, f"{call_id}:approved", known.attempt, context)]
+            known = self._paused(call_id)
+            if known is not None:
+                name = known.verdict.tool
+                known.verdict = replace(self._allow(name, call_id, f"approved by {by}"), by=by)
+                self._tools[name] = _Tool(calls=calls - 1, until=time.monotonic() + minutes * 60 if minutes else 0.0)
+                event = Event("approved", name)
+                context = {"tool": name, "outcome": "approved", "by": by, "trace": known.verdict.trace}
+                verdict, reports = known.verdict, [self._report(event, f"{call_id}:approved", known.attempt, context)]
+        if known is None:
+            return self.broken("", call_id, "there is no paused call of this id"), []
+        self._tell_verdict(verdict)
+        return verdict, reports
 
     def refuse(self, call_id: str, by: str) -> Verdict:
         """A person refuses a paused call."""
         with self._lock:
-            known = self._calls.get(call_id)
-            if known is None or known.verdict.kind != "pause" or known.over:
-                return self.broken("", call_id, "there is no paused call of this id")
-            name = known.verdict.tool
-            self._tools.pop(name, None)
-            message = f"{name} was refused by a person ({by}). Do not call it again for this; find another way or ask."
-            known.verdict = replace(known.verdict, kind="deny", message=message, reason=f"refused by {by}", by=by)
-            return known.verdict
+            known = self._paused(call_id)
+            if known is not None:
+                name = known.verdict.tool
+                self._tools.pop(name, None)
+                message = f"{name} was refused by a person ({by}). Do not call it again for this; find another way or ask."
+                known.verdict = replace(known.verdict, kind="deny", message=message, reason=f"refused by {by}", by=by)
+                verdict = known.verdict
+        if known is None:
+            return self.broken("", call_id, "there is no paused call of this id")
+        self._tell_verdict(verdict)
+        return verdict
+
+    def _paused(self, call_id: str) -> _Call | None:
+        """A call that waits for a person."""
+        known = self._calls.get(call_id)
+        return known if known is not None and known.verdict.kind == "pause" and not known.over else None
 
     def waiting(self, call_id: str) -> str | None:
         """A verdict that waits for a person, or that a person decided, as text for another process; None for any other."""
@@ -352,18 +403,30 @@ class Core:
         """Whether this process has judged the call."""
         return not call_id or call_id in self._calls
 
+    def was_asked(self, call_id: str) -> bool:
+        """Whether this process was asked about the call before it was made. Adapters may put a conversation before the id."""
+        end = f":{call_id}"
+        with self._lock:
+            return any(not call.seen and (known == call_id or known.endswith(end)) for known, call in self._calls.items())
+
     def broken(self, name: str, call_id: str | None, reason: str = "the guard failed") -> Verdict:
         """The denial of what could not be judged."""
         action = self.tools.action_of(name).action if name else Action.EXECUTE
-        return Verdict("deny", name, action, call_id or "", f"{name or 'The call'} is not allowed now: {reason}.", reason)
+        verdict = Verdict("deny", name, action, call_id or "", f"{name or 'The call'} is not allowed now: {reason}.", reason)
+        self._tell_verdict(verdict)
+        return verdict
 
     def prompt(self) -> str:
         """The contract as instructions, and the tools that are held now."""
-        held = [name for name in self._seen if not self._passes(self.tools.action_of(name).action)]
+        held = self.held(self._seen)
         lines = [self.contract.narrative_prompt]
         if held:
             lines.append(f"Tools that are held now: {', '.join(sorted(held))}.")
         return "\n".join(lines)
+
+    def held(self, names: Iterable[str]) -> list[str]:
+        """Those of the tools that the contract holds now."""
+        return [name for name in names if not self._passes(self.tools.action_of(name).action)]
 
     def explain_tools(self, names: Iterable[str]) -> str:
         """See Guard.explain_tools."""
@@ -381,6 +444,13 @@ class Core:
             raise InvalidArgumentError(f"event {event!r}: one of {', '.join(EVENTS)}")
         self._callbacks.setdefault(event, []).append(callback)
 
+    def begin_row(self, name: str, call_id: str) -> None:
+        """Unless the tool's last call was the same as this one, a failure of this one is the first of a row."""
+        with self._lock:
+            known, call = self._memory.of(name), self._calls.get(call_id)
+            if known and call and known.arguments != call.arguments:
+                self._memory = self._memory.after(name, replace(known, failures=0))
+
     def begin_task(self) -> None:
         """A task begins with the same agent: rows of failures and repeats are those of the task before."""
         with self._lock:
@@ -389,8 +459,17 @@ class Core:
     @contextmanager
     def another_agent(self, instance_id: str) -> Iterator[None]:
         """Within the block everything is about another agent, which nobody knows anything of yet."""
-        kept = (self.instance_id, self.contract, self._answered_at, self._memory, self._calls, self._tools, self._incident)
-        self.instance_id, self.contract, self._answered_at = instance_id, _placeholder(), None
+        kept = (
+            self.instance_id,
+            self.contract,
+            self.snapshot,
+            self._answered_at,
+            self._memory,
+            self._calls,
+            self._tools,
+            self._incident,
+        )
+        self.instance_id, self.contract, self.snapshot, self._answered_at = instance_id, _placeholder(), None, None
         self._reset_memory()
         try:
             yield
@@ -399,6 +478,7 @@ class Core:
                 (
                     self.instance_id,
                     self.contract,
+                    self.snapshot,
                     self._answered_at,
                     self._memory,
                     self._calls,
@@ -531,12 +611,22 @@ class Core:
         while len(self._calls) > _REMEMBERED:
             del self._calls[next(iter(self._calls))]
 
+    def _tell_verdict(self, verdict: Verdict, would_have: str = "", seconds: float | None = None) -> None:
+        if "verdict" not in self._callbacks:
+            return
+        about = _about(verdict) | {"kind": verdict.kind, "trace": verdict.trace, "by": verdict.by}
+        self._tell("verdict", about | {"would_have": would_have, "seconds": seconds})
+
     def _tell(self, event: str, about: Mapping[str, Any]) -> None:
         for callback in self._callbacks.get(event, []):
             try:
                 callback({"event": event, "instance_id": self.instance_id, **about})
             except Exception:
                 logger.exception("a callback failed")
+
+
+def _class_of(error: Any) -> str:
+    return type(error).__name__ if isinstance(error, BaseException) else "error"
 
 
 def _about(verdict: Verdict) -> dict[str, Any]:

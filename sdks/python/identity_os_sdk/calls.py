@@ -162,6 +162,12 @@ def history(instance_id: str, limit: int | None, offset: int | None) -> Call[m.P
     return Call("GET", _path(instance_id, "/history"), _page(m.HistoryRow), query=_without_none(limit=limit, offset=offset))
 
 
+def timeline(instance_id: str, limit: int | None, before: int | None) -> Call[m.Page[m.TimelineRow]]:
+    """GET /instances/{id}/timeline."""
+    query = _without_none(limit=limit, before=before)
+    return Call("GET", _path(instance_id, "/timeline"), _page(m.TimelineRow), query=query)
+
+
 def drift(instance_id: str, limit: int | None, offset: int | None, level: str | None) -> Call[m.Page[m.DriftEvent]]:
     """GET /instances/{id}/drift."""
     query = _without_none(limit=limit, offset=offset, level=level)

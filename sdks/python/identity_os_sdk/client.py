@@ -149,6 +149,10 @@ class Engine:
         """One page of the processed observations, newest first."""
         return self._client.send(calls.history(instance_id, limit, offset))
 
+    def get_timeline(self, instance_id: str, limit: int | None = None, before: int | None = None) -> m.Page[m.TimelineRow]:
+        """One page of what each cycle led to, newest first. `before`: only cycles with a lower `seq`."""
+        return self._client.send(calls.timeline(instance_id, limit, before))
+
     def get_drift(
         self, instance_id: str, limit: int | None = None, offset: int | None = None, level: str | None = None
     ) -> m.Page[m.DriftEvent]:
@@ -488,6 +492,12 @@ class EngineAsync:
     async def get_history(self, instance_id: str, limit: int | None = None, offset: int | None = None) -> m.Page[m.HistoryRow]:
         """One page of the processed observations, newest first."""
         return await self._client.send(calls.history(instance_id, limit, offset))
+
+    async def get_timeline(
+        self, instance_id: str, limit: int | None = None, before: int | None = None
+    ) -> m.Page[m.TimelineRow]:
+        """One page of what each cycle led to, newest first. `before`: only cycles with a lower `seq`."""
+        return await self._client.send(calls.timeline(instance_id, limit, before))
 
     async def get_drift(
         self, instance_id: str, limit: int | None = None, offset: int | None = None, level: str | None = None

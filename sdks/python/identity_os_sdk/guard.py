@@ -20,6 +20,7 @@ import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
+from time import perf_counter
 from typing import Any, Literal
 
 from identity_os_sdk import models as m
@@ -42,6 +43,7 @@ class _Shared:
 
     core: Core
     engine: Any
+    name: str
 
     @property
     def contract(self) -> m.Contract:
@@ -68,7 +70,11 @@ class _Shared:
         return self.core.would_have
 
     def on(self, event: str, callback: Callable[[Mapping[str, Any]], None]) -> None:
-        """Call back on `stress`, `denied`, `paused`, `rolled_back` or `unreachable`. What a callback raises is logged."""
+        """Call back on an event; what a callback raises is logged.
+
+        `verdict` (each one, of allowed calls too), `state` (each answer of the engine), `stress`, `denied`, `paused`,
+        `rolled_back`, `unreachable`.
+        """
         self.core.subscribe(event, callback)
 
     def prompt(self) -> str:
@@ -83,7 +89,7 @@ class _Shared:
         """Read the contract if it is old."""
 
     def annotate(self, name: str, annotations: Mapping[str, Any]) -> None:
-        """Tell the MCP annotations of a tool (readOnlyHint, openWorldHint, destructiveHint)."""
+        """Tell the MCP annotations of a tool (readOnlyHint, openWorldHint, destructiveHint). A title alone says nothing."""
         self.core.tools.annotations[name] = annotations
 
     def explain_tools(self, names: Iterable[str] = ()) -> str:
@@ -138,6 +144,7 @@ class Guard(_Shared):
     `report`: await, or background, which leaves the contract one step behind; failures and incidents are awaited even then.
     `record`: "arguments" puts arguments into the context of reports; without it only hashes leave this process.
     `rules`: strengths of the observer's table that are other than its own, 0..1, by the names of its rows.
+    `telemetry`: write OpenTelemetry spans and metrics, as `identity_os_sdk.telemetry.instrument` does.
     """
 
     def __init__(
@@ -154,10 +161,13 @@ class Guard(_Shared):
         record: Literal["hashes", "arguments"] = "hashes",
         run: str | None = None,
         rules: Mapping[str, float] | None = None,
+        telemetry: bool = False,
     ) -> None:
         if not hasattr(engine, "process"):
             raise ConfigurationError("engine is client.engine, or a LocalEngine")
         self.engine = engine
+        #: The name that it was opened with, else the agent's id.
+        self.name = instance_id
         self.core = Core(
             instance_id,
             tools or {},
@@ -176,6 +186,11 @@ class Guard(_Shared):
         if report == "background":
             self._background = queue.Queue(maxsize=self.core.MOST_WAITING)
             threading.Thread(target=self._work, name="identity-os-reports", daemon=True).start()
+        if telemetry:
+            # Only here: the SDK does not depend on opentelemetry-api.
+            from identity_os_sdk.telemetry import instrument
+
+            instrument(self)
 
     @classmethod
     def open(
@@ -197,9 +212,11 @@ class Guard(_Shared):
             raise ConfigurationError("Guard.open takes an IdentityOS (not its engine), or a LocalEngine")
         if getattr(client, "is_local", False):
             local = cls(client, client.open(name, config), tools, **options)
+            local.name = name
             local._birth = lambda task: str(client.born_like(task, config))
             return local
         guard = cls(client.engine, client.instances.open(name, config).id, tools, **options)
+        guard.name = name
         guard._birth = lambda task: str(client.instances.create(f"{name}: {task}"[:100], initial_config=config or None).id)
         return guard
 
@@ -212,11 +229,23 @@ class Guard(_Shared):
 
     def before_tool(self, name: str, args: Any = None, call_id: str | None = None) -> Verdict:
         """Whether a call may be made. Makes no request unless the contract is older than 5 s."""
-        return self._decide(lambda: self.core.before(name, args, call_id), name, call_id)
+        began = perf_counter()
+        return self._decide(lambda: self.core.before(name, args, call_id, began=began), name, call_id)
 
     def after_tool(self, name: str, call_id: str | None = None, result: Any = None, error: Any = None) -> None:
         """Report how a call ended: `error` is the exception or its text, None when the call worked."""
         self._quietly(lambda: self._deliver(self._after(name, call_id, result, error)))
+
+    def saw_tool(
+        self, name: str, args: Any, call_id: str, result: Any = None, error: Any = None, error_class: str | None = None
+    ) -> None:
+        """Report a call that somebody else made and that is over. It cannot be held; `would_have` counts what would have been.
+
+        `args` and `result` are None where nobody recorded them. `error_class`: the exception's class, where `error` is a text.
+        """
+        began = perf_counter()
+        self._quietly(self._refresh)
+        self._quietly(lambda: self._deliver(self.core.seen(name, args, call_id, result, error, error_class, began)))
 
     def user_said(self, text: str, *, heated: bool = False) -> None:
         """Report a message from a person. `heated`: an insult or a threat, if you can tell."""
@@ -355,7 +384,7 @@ class GuardAsync(_Shared):
         return made
 
     def _adopt(self, guard: Guard, background: bool) -> None:
-        self._guard, self.core, self.engine = guard, guard.core, guard.engine
+        self._guard, self.core, self.engine, self.name = guard, guard.core, guard.engine, guard.name
         self._lock: asyncio.Lock | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._in_background = background
@@ -367,7 +396,8 @@ class GuardAsync(_Shared):
 
     async def before_tool(self, name: str, args: Any = None, call_id: str | None = None) -> Verdict:
         """As Guard.before_tool."""
-        return await self._decide(lambda: self.core.before(name, args, call_id), name, call_id)
+        began = perf_counter()
+        return await self._decide(lambda: self.core.before(name, args, call_id, began=began), name, call_id)
 
     async def after_tool(self, name: str, call_id: str | None = None, result: Any = None, error: Any = None) -> None:
         """As Guard.after_tool."""

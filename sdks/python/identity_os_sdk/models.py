@@ -394,6 +394,24 @@ class HistoryRow(Model):
     timestamp: str
 
 
+class TimelineRow(Model):
+    """What a cycle led to, in figures of four decimals. `seq` is its number; what engine 1.0.0 did not keep is None.
+
+    `flags`: incident, denied, paused, escalated, rolled_back, and the resets and retests that came after it.
+    """
+
+    seq: int
+    cycle: int
+    timestamp: str
+    stress_strength: float | None
+    stress_state: str | None
+    energy_level: float | None
+    drift_distance: float | None
+    drift_level: str | None
+    allowed_count: int | None
+    flags: list[str]
+
+
 class DriftEvent(Model):
     """A drift event, D1 or above."""
 

@@ -24,6 +24,13 @@ VERBS: Mapping[Action, tuple[str, ...]] = {
 _ACTION_OF_VERB = {verb: action for action, verbs in VERBS.items() for verb in verbs}
 #: Verbs of calls that bring order: the agent calculates or checks before it acts.
 _ORDERLY = frozenset({"calculate", "check"})
+#: What MCP annotations may say of a tool, under the names of the protocol and of its Python models.
+_HINTS: Mapping[str, str] = {
+    "readOnlyHint": "read_only_hint",
+    "destructiveHint": "destructive_hint",
+    "idempotentHint": "idempotent_hint",
+    "openWorldHint": "open_world_hint",
+}
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 
 
@@ -82,9 +89,9 @@ class ToolMap:
             if fnmatchcase(name, pattern):
                 return ToolAction(name, Action(policy.action), "map", policy.outside, policy.plan)
         verb = next((word for word in words(name) if word in _ACTION_OF_VERB), None)
-        annotated = self.annotations.get(name)
-        if annotated:
-            return ToolAction(name, _by_annotations(annotated), "annotations", bool(annotated.get("openWorldHint")))
+        hints = declared_hints(self.annotations.get(name))
+        if hints:
+            return ToolAction(name, _by_hints(hints), "annotations", hints.get("openWorldHint", False))
         if verb:
             return ToolAction(name, _ACTION_OF_VERB[verb], "verb", plan=verb in _ORDERLY)
         return ToolAction(name, Action(self.default), "default")
@@ -95,7 +102,19 @@ def words(name: str) -> list[str]:
     return [word.lower() for word in _WORDS.findall(name.rpartition("__")[2])]
 
 
-def _by_annotations(annotations: Mapping[str, Any]) -> Action:
-    if annotations.get("readOnlyHint"):
-        return Action.EXPLORE if annotations.get("openWorldHint") else Action.CLARIFY
+def declared_hints(annotations: Any) -> dict[str, bool]:
+    """The hints that a server declared: true or false, nothing else. A title declares none, nor does a null.
+
+    MCP has defaults for hints that are left out (not read-only, destructive). They hold where at least one is declared:
+    frameworks send an object with a title, or with four nulls, for tools whose author never heard of hints.
+    """
+    if not isinstance(annotations, Mapping):
+        return {}
+    found = {hint: annotations.get(hint, annotations.get(python)) for hint, python in _HINTS.items()}
+    return {hint: value for hint, value in found.items() if isinstance(value, bool)}
+
+
+def _by_hints(hints: Mapping[str, bool]) -> Action:
+    if hints.get("readOnlyHint"):
+        return Action.EXPLORE if hints.get("openWorldHint") else Action.CLARIFY
     return Action.EXECUTE

@@ -78,6 +78,10 @@ def test_every_method(client):
     events = list(client.engine.iterate_drift(one.id))
     assert len(events) == client.engine.get_drift(one.id).pagination.total
     assert client.engine.get_history(one.id, limit=3).data[0].seq == 244
+    page = client.engine.get_timeline(one.id, limit=2, before=200)
+    assert [row.seq for row in page.data] == [199, 198]
+    assert page.pagination.has_more
+    assert page.data[0].allowed_count is not None
     assert [row.seq for row in client.engine.iterate_history(one.id)] == list(range(244, 0, -1))
     assert client.engine.reset(one.id, "initial").cycle == 0
     assert [row.record for row in client.engine.iterate_audit(one.id)] == list(range(1, 17))

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import sys
 import threading
 from collections import Counter
 
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from identity_os_sdk import Action, Guard, GuardAsync, ToolPolicy
+from identity_os_sdk._core import EVENTS
 from identity_os_sdk.errors import ConfigurationError, IdentityOSError
 from identity_os_sdk.guard import decision
 from identity_os_sdk.local import LocalEngine
@@ -56,7 +58,7 @@ def fail(guard, tool="refund", times=3, start=0):
 
 steps = st.lists(
     st.tuples(
-        st.sampled_from(["before", "after", "user", "agent", "handed", "approve", "refuse", "prompt", "explain"]),
+        st.sampled_from(["before", "after", "saw", "user", "agent", "handed", "approve", "refuse", "prompt", "explain"]),
         st.sampled_from(["refund", "get_order", "search", "", "ü\n"]),
         st.sampled_from(["c1", "c2", None, ""]),
         st.sampled_from(
@@ -93,7 +95,7 @@ def test_never_raises_whatever_engine_callbacks_and_detectors_do(sequence, seed,
         on_unreachable=on_unreachable,
         detectors=[bad, lambda text: text],
     )
-    for event in ("stress", "denied", "paused", "rolled_back", "unreachable"):
+    for event in EVENTS:
         guard.on(event, bad)
     for kind, tool, call_id, value in sequence:
         match kind:
@@ -101,6 +103,8 @@ def test_never_raises_whatever_engine_callbacks_and_detectors_do(sequence, seed,
                 assert guard.before_tool(tool, value, call_id).kind in ("allow", "deny", "pause")
             case "after":
                 guard.after_tool(tool, call_id, result=value, error=value if isinstance(value, Exception) else None)
+            case "saw":
+                guard.saw_tool(tool, value, call_id, result=value, error=value if isinstance(value, Exception) else None)
             case "user":
                 guard.user_said(printed(value))
             case "agent":
@@ -379,6 +383,50 @@ def test_which_action_a_tool_is(name, action, source):
     assert (found.action.value, found.source) == (action, source)
 
 
+@pytest.mark.parametrize(
+    ("annotations", "action", "source"),
+    [
+        ({"title": "Look an order up"}, "clarify", "verb"),
+        ({"title": None, "readOnlyHint": None, "destructiveHint": None, "idempotentHint": None}, "clarify", "verb"),
+        ({"readOnlyHint": "false"}, "clarify", "verb"),  # no boolean: it declares nothing, and text is always true
+        ({}, "clarify", "verb"),
+        (None, "clarify", "verb"),
+        # One hint is enough for MCP's defaults: not read-only, destructive.
+        ({"title": "T", "idempotentHint": True}, "execute", "annotations"),
+        ({"destructiveHint": False}, "execute", "annotations"),
+        ({"readOnlyHint": False}, "execute", "annotations"),
+        ({"title": "T", "readOnlyHint": True}, "clarify", "annotations"),
+        ({"read_only_hint": True, "open_world_hint": True}, "explore", "annotations"),
+    ],
+)
+def test_annotations_without_a_declared_hint_say_nothing(annotations, action, source):
+    guard = Guard(Engine(), "inst_1")
+    guard.annotate("get_order", annotations)
+    found = guard.tool_action("get_order")
+    assert (found.action.value, found.source, found.outside) == (action, source, action == "explore")
+
+
+def test_callbacks_hear_every_verdict_once_and_every_state():
+    guard, heard = Guard(Engine(), "inst_1", tools={"pay": "execute"}), []
+    guard.on("verdict", lambda about: heard.append((about["kind"], about["tool"], about["would_have"], about["by"])))
+    states = []
+    guard.on("state", states.append)
+    assert guard.core.state() == {}
+    for _ in range(2):
+        guard.before_tool("pay", {}, "c1")  # a hook that is called twice
+    guard.after_tool("pay", "c1", result="paid")
+    guard.approve("unknown", "ops")
+    assert heard == [("allow", "pay", "", ""), ("deny", "", "", "")]
+    assert {"stress", "energy", "trust"} <= set(states[-1])
+
+
+def test_telemetry_without_opentelemetry_says_what_to_install(monkeypatch):
+    monkeypatch.delitem(sys.modules, "identity_os_sdk.telemetry", raising=False)
+    monkeypatch.setitem(sys.modules, "opentelemetry", None)
+    with pytest.raises(ConfigurationError, match=r"pip install 'identity-os-sdk\[otel\]'"):
+        Guard(Engine(), "inst_1", telemetry=True)
+
+
 def test_a_word_that_is_no_action_is_found_at_once():
     with pytest.raises(ValueError, match="exceute"):
         Guard(Engine(), "inst_1", tools={"refund": "exceute"})
@@ -482,7 +530,7 @@ def test_what_cannot_be_printed_is_reported_all_the_same():
         (lambda: Guard(Engine(), "i", tools=["refund"]), "tools is a mapping"),
         (lambda: Guard(Engine(), "i", tools={"refund": "exec"}), r"tools\['refund'\]: 'exec' is no action: one of explore"),
         (lambda: Guard(Engine(), "i", default="exec"), "default: 'exec' is no action"),
-        (lambda: Guard(Engine(), "i").on("stressed", print), "event 'stressed': one of stress"),
+        (lambda: Guard(Engine(), "i").on("stressed", print), "event 'stressed': one of verdict, state, stress"),
         (lambda: Guard.open(object(), "bot"), "Guard.open takes an IdentityOS"),
     ],
 )

@@ -5,9 +5,10 @@ import os
 import re
 from pathlib import Path
 
+from identity_os_sdk import outcomes
 from identity_os_sdk.commands import replay
 from identity_os_sdk.commands.main import main
-from identity_os_sdk.replay.readers import FORMATS, errors
+from identity_os_sdk.replay.readers import FORMATS
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "replay.md").read_text()
 
@@ -42,6 +43,6 @@ def test_every_option_has_a_row():
 
 def test_every_rule_of_errors_has_a_row():
     rows = first_cells("Whether a result is an error")
-    rules = {errors.FIELD, errors.BEGINS, errors.NOT_FOUND, errors.NOTHING}
+    rules = {outcomes.FIELD, outcomes.BEGINS, outcomes.NOT_FOUND, outcomes.NOTHING}
     assert rules < set(rows)
-    assert f"{errors.FLAG_ERROR}, or worked" in rows
+    assert f"{outcomes.FLAG_ERROR}, or worked" in rows

@@ -126,6 +126,65 @@ def test_other_vocabularies(attributes):
     assert run.agent == "shop", "the service, where no span names an agent"
 
 
+MESSAGE = {"content": "no such order", "name": "get_order", "id": None, "tool_call_id": "call-1", "status": "error"}
+LANGCHAIN = {
+    "OpenInference": {
+        "openinference.span.kind": "TOOL",
+        "tool.name": "get_order",
+        "input.value": "{'order': 7}",
+        "output.value": json.dumps({"type": "tool", "data": MESSAGE}),
+    },
+    "Traceloop": {
+        "traceloop.span.kind": "tool",
+        "traceloop.entity.name": "get_order",
+        "gen_ai.tool.call.arguments": json.dumps({"input_str": "{'order': 7}", "metadata": {"langgraph_step": 4}}),
+        "traceloop.entity.output": json.dumps(
+            {
+                "output": {"lc": 1, "type": "constructor", "id": ["x", "ToolMessage"], "kwargs": MESSAGE},
+                "kwargs": {"color": "red"},
+            }
+        ),
+    },
+}
+
+
+@pytest.mark.parametrize("vocabulary", LANGCHAIN)
+def test_a_tool_message_of_langchain_says_what_the_call_brought(vocabulary):
+    [run] = runs_of(flat(2, LANGCHAIN[vocabulary], status="OK"))
+    called, returned = run.steps
+    assert (called.tool, called.arguments) == ("get_order", "{'order': 7}")
+    assert (returned.result, returned.error, returned.rule) == ("no such order", "no such order", "the recording says error")
+
+
+def test_arguments_and_result_may_stand_in_events():
+    events = [
+        {"name": "gen_ai.tool.message", "attributes": {"role": "tool", "content": '{"order": 7}', "id": "c1"}},
+        {"name": "gen_ai.choice", "attributes": {"message": '[{"text": "paid"}, {"text": "twice"}]', "id": "c1"}},
+    ]
+    span = flat(1, {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "pay"}, status="OK", events=events)
+    [run] = runs_of(span)
+    assert (run.steps[0].arguments, run.steps[1].result) == ({"order": 7}, "paid\ntwice")
+
+
+def test_the_span_around_calls_made_at_once_is_no_call():
+    [run] = runs_of(flat(1, tool("a", {}, "x")), flat(2, tool("(merged tools)", {}, "x")))
+    assert [step.call_id for step in run.steps] == ["1", "1"]
+
+
+def test_a_call_that_waits_for_an_answer_is_no_step_until_it_ran():
+    waits = flat(1, tool("pay", {}, None, **{"error.type": "GraphInterrupt"}), status="ERROR")
+    [run] = runs_of(waits, flat(2, tool("pay", {}, "paid"), begin=2))
+    assert [(type(step).__name__, step.call_id) for step in run.steps] == [("Called", "2"), ("Returned", "2")]
+
+
+def test_the_exceptions_own_message_comes_before_a_description_that_holds_a_traceback():
+    events = [{"name": "exception", "attributes": {"exception.message": "declined"}}]
+    span = flat(1, tool("pay", {}, ""), status="ERROR", events=events)
+    span["status"]["description"] = "Traceback: in get(timeout=5) ..."
+    [run] = runs_of(span)
+    assert run.steps[1].error == "declined"
+
+
 def test_calls_that_overlap_begin_and_end_when_their_spans_do():
     spans = [flat(1, tool("a", {}, "x"), begin=0, end=5), flat(2, tool("b", {}, "y"), begin=1, end=2)]
     [run] = runs_of(*spans)

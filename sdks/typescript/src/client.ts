@@ -26,6 +26,7 @@ import {
   type ResetMode,
   type SnapshotDetail,
   type TestResult,
+  type TimelineRow,
   type Verification,
 } from "./models.js";
 import { data, page } from "./reads.js";
@@ -231,6 +232,11 @@ export class Engine {
   /** The whole history, newest first. No row comes twice, even when new observations arrive meanwhile. */
   iterateHistory(instanceId: string): AsyncGenerator<HistoryRow, void, void> {
     return this.#client.rows((offset) => this.getHistory(instanceId, { limit: ROWS, offset }), (row) => row.seq);
+  }
+
+  /** One page of what each cycle led to, newest first. `before`: only cycles with a lower `seq`. */
+  getTimeline(instanceId: string, query: { limit?: number; before?: number } = {}): Promise<Page<TimelineRow>> {
+    return this.#client.send({ method: "GET", path: at(instanceId, "/timeline"), query: { ...query }, read: page<TimelineRow> });
   }
 
   /** One page of the drift events, newest first. */

@@ -331,6 +331,21 @@ export interface HistoryRow extends AuditObservation {
   severity: Severity;
 }
 
+/** What a cycle led to, in figures of four decimals; what engine 1.0.0 did not keep is null. */
+export interface TimelineRow {
+  seq: number;
+  cycle: number;
+  timestamp: string;
+  stressStrength: number | null;
+  stressState: string | null;
+  energyLevel: number | null;
+  driftDistance: number | null;
+  driftLevel: string | null;
+  allowedCount: number | null;
+  /** incident, denied, paused, escalated, rolled_back, and the resets and retests that came after it. */
+  flags: string[];
+}
+
 export interface DriftEvent {
   cycle: number;
   driftLevel: string;

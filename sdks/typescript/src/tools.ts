@@ -35,12 +35,16 @@ export interface ToolPolicy {
 /** Patterns as in Python's fnmatch (`*`, `?`, `[seq]`, `[!seq]`) to actions; the first that matches wins. */
 export type Tools = { readonly [pattern: string]: Action | ToolPolicy };
 
-/** MCP annotations of a tool. */
+/** MCP annotations of a tool. A title, or a hint that is null, declares nothing. */
 export interface Annotations {
-  readOnlyHint?: boolean | undefined;
-  openWorldHint?: boolean | undefined;
-  destructiveHint?: boolean | undefined;
+  title?: string | null | undefined;
+  readOnlyHint?: boolean | null | undefined;
+  destructiveHint?: boolean | null | undefined;
+  idempotentHint?: boolean | null | undefined;
+  openWorldHint?: boolean | null | undefined;
 }
+
+const HINTS = ["readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint"] as const;
 
 /** The action of a tool, and what said so. */
 export interface ToolAction {
@@ -78,8 +82,9 @@ export class ToolMap {
       if (pattern.test(name)) return { name, action, source: "map", outside, plan };
     }
     const annotated = this.annotations.get(name);
-    if (annotated && Object.keys(annotated).length) {
-      const outside = Boolean(annotated.openWorldHint);
+    // MCP's defaults (not read-only, destructive) hold for a server that declares at least one hint.
+    if (annotated && HINTS.some((hint) => typeof annotated[hint] === "boolean")) {
+      const outside = annotated.openWorldHint === true;
       return { name, action: byAnnotations(annotated), source: "annotations", outside, plan: false };
     }
     for (const verb of words(name)) {
@@ -97,8 +102,8 @@ export function words(name: string): string[] {
 }
 
 function byAnnotations(annotations: Annotations): Action {
-  if (!annotations.readOnlyHint) return Action.EXECUTE;
-  return annotations.openWorldHint ? Action.EXPLORE : Action.CLARIFY;
+  if (annotations.readOnlyHint !== true) return Action.EXECUTE;
+  return annotations.openWorldHint === true ? Action.EXPLORE : Action.CLARIFY;
 }
 
 function checkAction(where: string, action: unknown): void {

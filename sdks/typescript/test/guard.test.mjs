@@ -496,6 +496,14 @@ test("explainTools shows the map", async () => {
   );
 });
 
+test("annotations that hold only a title declare nothing: the verb decides", async () => {
+  const guard = await make();
+  guard.annotate("get_order", { title: "Order", readOnlyHint: null, destructiveHint: undefined });
+  assert.deepEqual([guard.toolAction("get_order").action, guard.toolAction("get_order").source], ["clarify", "verb"]);
+  guard.annotate("get_order", { title: "Order", destructiveHint: false });
+  assert.deepEqual([guard.toolAction("get_order").action, guard.toolAction("get_order").source], ["execute", "annotations"]);
+});
+
 test("what is not understood is a refusal", () => {
   const table = [
     ["approve", "approve", "unknown"],

@@ -59,7 +59,8 @@ def names(chance):
 
 def action_of(name):
     hints = [{}, {"readOnlyHint": True}, {"readOnlyHint": True, "openWorldHint": True}, {"destructiveHint": True}]
-    annotations = hints[len(name) % 4]
+    hints += [{"title": "A title"}, {"title": "T", "readOnlyHint": None}, {"readOnlyHint": "false"}, {"idempotentHint": False}]
+    annotations = hints[len(name) % len(hints)]
     found = ToolMap({"*_x": "comfort", "[gG]et_[!u]*": "pivot"}, "challenge", {name: annotations}).action_of(name)
     return [name, annotations, words(name), found.action.value, found.source, found.outside, found.plan]
 

@@ -75,6 +75,9 @@ test("every method", async () => {
   assert.equal((await collect(client.engine.iterateDrift(one.id))).length, drift.pagination.total);
   const sequence = (await collect(client.engine.iterateHistory(one.id))).map((row) => row.seq);
   assert.deepEqual(sequence, Array.from({ length: 204 }, (_, i) => 204 - i));
+  const timeline = await client.engine.getTimeline(one.id, { limit: 2, before: 200 });
+  assert.deepEqual(timeline.data.map((row) => row.seq), [199, 198]);
+  assert.equal(timeline.data[0].stressState, "OVER");
   assert.equal((await client.engine.reset(one.id, "initial")).cycle, 0);
   const trail = await collect(client.engine.iterateAudit(one.id));
   assert.deepEqual(trail.map((row) => row.record), [1, 2, 3, 4, 5, 6]);

@@ -12,6 +12,7 @@ from identity_service.response_models.engine import (
     DriftRow,
     HistoryRow,
     ProcessedModel,
+    TimelineRow,
     VerificationModel,
 )
 from identity_service.response_models.errors import ErrorResponse
@@ -74,6 +75,7 @@ RESPONSES: dict[str, Any] = {
     "Contract": Data[ContractExplained],
     "ResetDone": Data[ResetModel],
     "HistoryRows": Rows[HistoryRow],
+    "TimelineRows": Rows[TimelineRow],
     "DriftRows": Rows[DriftRow],
     "AuditRows": Rows[AuditRow],
     "AuditVerified": Data[VerificationModel],

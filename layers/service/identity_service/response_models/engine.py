@@ -1,9 +1,10 @@
 """The results of observations: processed ones, the history, drift events, audit records."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from identity_engine import DRIFT_LEVELS, RESETS
 from identity_service.response_models.contract import ContractModel
 from identity_service.response_models.snapshot import SnapshotModel
 from identity_service.response_models.words import (
@@ -12,11 +13,13 @@ from identity_service.response_models.words import (
     ModeConstant,
     SeverityWord,
     Shape,
+    StressWord,
     Time,
     Unit,
     may_be_absent,
 )
 
+TimelineFlag = Literal[("incident", "denied", "paused", "escalated", "rolled_back", "retest", *RESETS)]  # type: ignore[valid-type]
 _DEVIATION = "The signed distance of each mode from the anchor."
 _MAGNITUDE = "The distance to the anchor: 0.08 is D1, 0.24 is D2, 0.40 is D3."
 _ROLLED_BACK = "Whether the last stable modes were put back."
@@ -71,6 +74,25 @@ class HistoryRow(AuditObservation):
 
     severity: SeverityWord = Field(description="normal, or incident: confirmed by a detector or a person.")
     seq: int = Field(ge=1, description="The number of the observation, from 1, without gaps.")
+
+
+class TimelineRow(Shape):
+    """What a cycle led to, in figures of four decimals. What engine 1.0.0 did not keep is null."""
+
+    seq: int = Field(ge=1, description="The number of the observation, from 1, without gaps.")
+    cycle: Cycle
+    timestamp: Time = Field(description="When the observation happened, in UTC.")
+    stress_strength: Unit | None = Field(description="|stress_response|, which the stress state follows from.")
+    stress_state: StressWord | None = Field(description="The stress state after the cycle.")
+    energy_level: Unit | None = Field(description="Energy after the cycle.")
+    drift_distance: Annotated[float, Field(ge=0)] | None = Field(description=f"{_MAGNITUDE} null in the first cycles.")
+    drift_level: Literal[DRIFT_LEVELS] | None = Field(  # type: ignore[valid-type]
+        description="The drift level; null in the first cycles."
+    )
+    allowed_count: Annotated[int, Field(ge=0, le=12)] | None = Field(description="How many of the twelve actions were allowed.")
+    flags: list[TimelineFlag] = Field(
+        description="What happened in the cycle; a reset or a retest stands at the cycle that it came after."
+    )
 
 
 class DriftRow(Shape):

@@ -225,6 +225,12 @@ def keys_of(account_id: str) -> list[Item]:
     return keys
 
 
+def key_names(account_id: str) -> dict[str, str]:
+    """The names of an account's keys by their ids, revoked ones included."""
+    items = dynamodb.query("PK = :pk AND begins_with(SK, :sk)", {":pk": f"ACCOUNT#{account_id}", ":sk": "KEY#"})
+    return {item["id"]: item["name"] for item in items}
+
+
 def revoke_key(account_id: str, key_id: str, by: "By | None" = None) -> None:
     """Revoke a key permanently. Idempotent; UnknownKey when the account has no such key. `by`: as in `create_key`."""
     listing = {"PK": f"ACCOUNT#{account_id}", "SK": f"KEY#{key_id}"}

@@ -1,6 +1,7 @@
 """The audit trail of an instance: records chained by digests, history pages, drift events.
 
     OBS#<last seq>            the observations of one request, the snapshot after them (both packed), the digest chain
+                              and, outside it, the `turns` of `timeline`
     EVENT#<seq>#<record>      a state set without observations (created, reset, retested), in the same digest chain
     DRIFT#<last n>            the drift events of one request
 
@@ -36,7 +37,7 @@ LARGEST_BATCH: Final = 100
 #: Most bytes of observations in one item; DynamoDB allows 400 KB for the whole item.
 _CHUNK: Final = 300_000
 #: Most bytes of rows in one page; a Lambda response is limited to 6 MB.
-_PAGE: Final = 4_000_000
+PAGE_BYTES: Final = 4_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class Actor:
 class ObservationsRecord:
     """One processed request: the observations as received, each with its cycle, and the snapshot after the last one.
 
-    `commit` is the id of the commit that stores it, `events` the attribute of that name, outside the digest.
+    `commit` is the id of the commit that stores it. Outside the digest: `turns`, what the timeline keeps of it, and `events`.
     """
 
     observations: Sequence[dict[str, Any]]
@@ -59,6 +60,7 @@ class ObservationsRecord:
     at: str
     actor: Actor
     commit: str = ""
+    turns: bytes | str | None = None
     events: str | None = None
 
 
@@ -117,7 +119,7 @@ def put_observations(position: TrailPosition, new: ObservationsRecord) -> tuple[
             "commit": new.commit,
         }
         if is_last:
-            item |= record | {"snapshot": pack(snapshot, RECORD), "events": new.events}
+            item |= record | {"snapshot": pack(snapshot, RECORD), "turns": new.turns, "events": new.events}
         operations.append(dynamodb.put(item, "attribute_not_exists(PK)"))
         chunk, size = [], 0
     return operations, record["digest"]
@@ -188,7 +190,7 @@ def audit_page(position: TrailPosition, offset: int, limit: int) -> list[Item]:
     for record, stored_bytes in records(position, offset + 1):
         rows.append(record)
         size += stored_bytes
-        if len(rows) == limit or size > _PAGE:
+        if len(rows) == limit or size > PAGE_BYTES:
             break
     return rows
 
@@ -204,7 +206,7 @@ def records(position: TrailPosition, start: int = 1) -> Iterator[tuple[Item, int
     seq = _last_before(position, start)
     observations = _query(position.pk, f"OBS#{seq + 1:012d}", f"OBS#{position.seq:012d}")
     events = _query(position.pk, f"EVENT#{seq:012d}#{start:012d}", f"EVENT#{position.seq:012d}#{position.number - 1:012d}")
-    yield from heapq.merge(_join_items(observations), _join_items(events), key=lambda sized: sized[0]["record"])
+    yield from heapq.merge(join_items(observations), join_items(events), key=lambda sized: sized[0]["record"])
 
 
 def _query(pk: str, first: str, last: str, *, backwards: bool = False) -> Iterator[Item]:
@@ -216,8 +218,8 @@ def _query(pk: str, first: str, last: str, *, backwards: bool = False) -> Iterat
     return dynamodb.query(condition, values, ConsistentRead=True, ScanIndexForward=not backwards, **options)
 
 
-def _join_items(items: Iterator[Item]) -> Iterator[tuple[Item, int]]:
-    """Records, joined from the items that they were split into."""
+def join_items(items: Iterator[Item]) -> Iterator[tuple[Item, int]]:
+    """Records with their sizes, joined from the items that they were split into, oldest first."""
     observations: list[Any] = []
     size = 0
     for item in items:
@@ -283,6 +285,6 @@ def _range(pk: str, prefix: str, field: str, total: int, offset: int, limit: int
         in_page = [(number, row) for number, row in numbered if oldest <= number <= newest]
         rows += reversed(in_page)
         size += len(text.encode()) if in_page else 0
-        if size > _PAGE:
+        if size > PAGE_BYTES:
             break
     return rows

@@ -5,7 +5,8 @@
 Every write increments `version` and is conditional on the version that was read. `seq` counts the observations ever processed,
 `drifts` the drift events; both have no gaps and are never reset, so that pages are key ranges. The indexes by_created and
 by_name hold only keys: a cycle does not write to them, and a page reads its heads strongly consistent, so that a deleted
-instance disappears at once.
+instance disappears at once. by_need is a sparse one: an agent is in it while its contract pauses or escalates, so only a cycle
+that begins or ends that writes to it.
 """
 
 import secrets
@@ -16,7 +17,7 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from identity_engine import State, edge, encode, restore
+from identity_engine import State, edge, encode, restore, timing
 from identity_service import events
 from identity_service.clock import iso
 from identity_service.store import dynamodb, outbox, retry
@@ -57,6 +58,8 @@ class Head:
     month_cycles: int = 0
     #: Number of records in the audit trail.
     records: int = 1
+    #: When the last report came; empty before the first. `updated_at` moves with a new name, too.
+    reported_at: str = ""
 
     @property
     def state(self) -> State:
@@ -82,11 +85,19 @@ def head_key(account_id: str, instance_id: str) -> dict[str, str]:
     return {"PK": partition(account_id, instance_id), "SK": "HEAD"}
 
 
+def _need(state: State) -> str | None:
+    """What an agent needs a person for, most urgent first: 1 a decision, 2 a pause; None while it works."""
+    when = timing(state)
+    return "1" if when.should_escalate else "2" if when.should_pause else None
+
+
 def _item(head: Head, state: State) -> Item:
+    need = _need(state)
     return head_key(head.account_id, head.id) | {
         "account": head.account_id,
         "by_created": f"{head.created_key}#{head.id}",
         "by_name": f"{head.name}#{head.id}",
+        "by_need": need and f"{need}#{head.id}",
         "id": head.id,
         "name": head.name,
         "description": head.description,
@@ -105,6 +116,7 @@ def _item(head: Head, state: State) -> Item:
         "month": head.month,
         "month_cycles": head.month_cycles,
         "records": head.records,
+        "reported_at": head.reported_at or None,
         "energy_level": str(edge(state.energy)),
     }
 
@@ -128,6 +140,8 @@ def _head(item: Item) -> Head:
         item["month"],
         item["month_cycles"],
         item["records"],
+        # Heads of 1.0.0 do not have it: their last change is near enough.
+        str(item.get("reported_at") or (item["updated_at"] if item["seq"] else "")),
     )
 
 
@@ -164,8 +178,11 @@ def create(
     idempotency: IdempotencyRecord | None = None,
     body: bytes = b"",
     status: int = 0,
+    entries: Sequence[dict[str, Any]] = (),
 ) -> None:
     """Store a new instance, count it against `limit` and store the response for its `idempotency`, in one transaction.
+
+    `entries`: further operations of the transaction.
 
     LimitReached when the account is at its limit, Replayed when the key has a stored response, OutcomeUnknown after a timeout
     when reading back fails too.
@@ -180,6 +197,7 @@ def create(
     operations = [put_head(head, birth.state, after=0), birth.record, increment]
     if idempotency:
         operations.append(idempotency.put(status, body, digest=head.digest))
+    operations += entries
     uncertain = False
     for attempt in range(retry.TRIES):
         try:
@@ -235,6 +253,26 @@ def page(account_id: str, *, sort: str, descending: bool, offset: int, limit: in
     )
     keys = [{"PK": entry["PK"], "SK": entry["SK"]} for entry in islice(entries, offset, offset + limit)]
     return _summaries(keys)
+
+
+def names(account_id: str, most: int) -> list[tuple[str, str]]:
+    """Id and name of the account's instances by name, at most so many. They come from the index alone: no head is read."""
+    entries = dynamodb.query("account = :account", {":account": account_id}, IndexName="by_name", Limit=most)
+    ids = ((entry["PK"].rpartition("#")[2], entry["by_name"]) for entry in islice(entries, most))
+    return [(instance_id, name.removesuffix(f"#{instance_id}")) for instance_id, name in ids]
+
+
+def needing(account_id: str, most: int) -> list[str]:
+    """Ids of instances that need a person, those that need a decision first, at most so many."""
+    entries = dynamodb.query("account = :account", {":account": account_id}, IndexName="by_need", Limit=most)
+    return [entry["PK"].rpartition("#")[2] for entry in islice(entries, most)]
+
+
+def heads(account_id: str, ids: Sequence[str]) -> list[Head]:
+    """The heads of at most 100 instances, in the order of their ids; deleted ones are missing."""
+    items = dynamodb.get_many([head_key(account_id, instance_id) for instance_id in ids]) if ids else []
+    found = {item["id"]: _head(item) for item in items}
+    return [found[instance_id] for instance_id in ids if instance_id in found]
 
 
 def all_of(account_id: str, attributes: tuple[str, ...] = _SUMMARY) -> Iterator[Item]:

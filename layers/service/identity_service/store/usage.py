@@ -1,9 +1,10 @@
 """The exact counters behind the limits: requests in the minute and cycles in the month, in one item per account.
 
     ACCOUNT#a / USAGE     m<minute since the epoch>: requests     c<YYYYMM>: cycles     g<YYYYMM>: released cycles
+                          d<YYYYMMDD>: cycles of a day of this month, which no limit looks at: for people
 
-Each window is a separate attribute, so that one conditional UpdateItem counts both, even when a window has just begun.
-Attributes of past minutes are removed once there are 16 of them, so the item stays small.
+Each window is a separate attribute, so that one conditional UpdateItem counts all, even when a window has just begun.
+Attributes of past minutes are removed once there are 16 of them, those of days when the month is over: the item stays small.
 """
 
 from dataclasses import dataclass
@@ -17,12 +18,13 @@ _SWEEP_AT = 16
 
 @dataclass(frozen=True, slots=True)
 class Windows:
-    """The minute and the month of a time, as attribute names, and when they end (epoch seconds)."""
+    """The minute, the day and the month of a time, as attribute names, and when minute and month end (epoch seconds)."""
 
     minute: str
     minute_ends: int
     month: str
     month_ends: int
+    day: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,7 @@ def windows(moment: float) -> Windows:
 def _windows(minute: int) -> Windows:
     day = datetime.fromtimestamp(minute * 60, UTC)
     following = datetime(day.year + day.month // 12, day.month % 12 + 1, 1, tzinfo=UTC)
-    return Windows(f"m{minute}", (minute + 1) * 60, f"c{day:%Y%m}", int(following.timestamp()))
+    return Windows(f"m{minute}", (minute + 1) * 60, f"c{day:%Y%m}", int(following.timestamp()), f"d{day:%Y%m%d}")
 
 
 def count(account_id: str, windows: Windows, cycles: int, per_minute: int, per_month: int) -> Counts:
@@ -63,8 +65,11 @@ def count(account_id: str, windows: Windows, cycles: int, per_minute: int, per_m
         values[":room"] = room
         condition += " AND (attribute_not_exists(#c) OR #c <= :room)" if room >= 0 else " AND #c <= :room"
     names = {"#m": windows.minute, "#c": windows.month}
+    expression = "ADD #m :one, #c :n"
+    if cycles:
+        expression, names = f"{expression}, #d :n", names | {"#d": windows.day}
     try:
-        operation = dynamodb.update(key, "ADD #m :one, #c :n", values, condition=condition, names=names, returning=True)
+        operation = dynamodb.update(key, expression, values, condition=condition, names=names, returning=True)
         item = dynamodb.write(operation, repeatable=False)
     except dynamodb.Conflict as conflict:
         raise OverLimit(_counts(conflict.items[0] or {}, windows)) from None
@@ -77,10 +82,18 @@ def current(account_id: str, windows: Windows) -> Counts:
     return _counts(dynamodb.get({"PK": f"ACCOUNT#{account_id}", "SK": "USAGE"}) or {}, windows)
 
 
-def release(account_id: str, windows: Windows, cycles: int, released: int | None = None) -> None:
-    """Return reserved cycles that were not committed to the month they were counted in.
+def current_days(account_id: str, windows: Windows) -> tuple[Counts, dict[str, int]]:
+    """The same, and the cycles of each day of the month that has some, by its date (YYYYMMDD)."""
+    item = dynamodb.get({"PK": f"ACCOUNT#{account_id}", "SK": "USAGE"}) or {}
+    days = {name[1:]: int(count) for name, count in item.items() if name[:7] == windows.day[:7]}
+    return _counts(item, windows), days
 
-    With `released`, conditional on that many having been released before; Conflict otherwise.
+
+def release(account_id: str, windows: Windows, cycles: int, released: int | None = None) -> None:
+    """Return reserved cycles that were not committed to the month they were counted in, and to the day.
+
+    With `released`, conditional on that many having been released before; Conflict otherwise. Then nobody knows of which day
+    they were, so that the days are left alone.
     """
     key = {"PK": f"ACCOUNT#{account_id}", "SK": "USAGE"}
     values = {":less": -cycles, ":more": cycles}
@@ -90,8 +103,10 @@ def release(account_id: str, windows: Windows, cycles: int, released: int | None
         condition = "#g = :released"
     elif released is not None:
         condition = "attribute_not_exists(#g)"
-    names = {"#c": windows.month, "#g": _released_attribute(windows)}
-    dynamodb.write(dynamodb.update(key, "ADD #c :less, #g :more", values, condition=condition, names=names), repeatable=False)
+    names, expression = {"#c": windows.month, "#g": _released_attribute(windows)}, "ADD #c :less, #g :more"
+    if released is None:
+        names, expression = names | {"#d": windows.day}, f"{expression}, #d :less"
+    dynamodb.write(dynamodb.update(key, expression, values, condition=condition, names=names), repeatable=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +132,10 @@ def _counts(item: dynamodb.Item, windows: Windows) -> Counts:
 
 
 def _sweep(key: dict[str, str], item: dynamodb.Item, windows: Windows) -> None:
-    past = [name for name in item if name[0] == "m" and name < windows.minute]
-    if len(past) < _SWEEP_AT:
+    minutes = [name for name in item if name[0] == "m" and name < windows.minute]
+    days = [name for name in item if name[0] == "d" and name[:7] < windows.day[:7]]
+    past = days + (minutes if len(minutes) >= _SWEEP_AT else [])
+    if not past:
         return
     names = {f"#p{i}": name for i, name in enumerate(past)}
     dynamodb.write(dynamodb.update(key, "REMOVE " + ", ".join(names), names=names))

@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from identity_os_sdk.tools import ToolPolicy
 log = logging.getLogger("identity_os_sdk.guard")
 
 #: A tool call waits for the engine, so that it gets little time; `on_unreachable` decides after it.
-_PATIENCE = {"timeout": 3.0, "max_retries": 1, "longest_wait": 1.0}
+_PATIENCE: Mapping[str, Any] = {"timeout": 3.0, "max_retries": 1, "longest_wait": 1.0}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,6 +31,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--agent", default="mcp-host", metavar="NAME", help="the agent's name (default: %(default)s)")
     add_engine(parser)
     parser.add_argument("--tools", metavar="FILE", help='a JSON file of tools: {"search_*": "explore", "refund": "execute"}')
+    add_decisions(parser)
+    parser.add_argument(
+        "--report",
+        choices=("await", "background"),
+        default="await",
+        help="background: a result does not wait for its report, and the contract is one step behind (default: await)",
+    )
+
+
+def add_decisions(parser: argparse.ArgumentParser) -> None:
+    """Add --mode and --on-unreachable."""
     parser.add_argument(
         "--mode", choices=("enforce", "observe"), default="enforce", help="observe lets all calls through (default: enforce)"
     )
@@ -38,12 +50,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=("safe", "deny", "allow"),
         default="safe",
         help="what holds while the engine does not answer (default: safe)",
-    )
-    parser.add_argument(
-        "--report",
-        choices=("await", "background"),
-        default="await",
-        help="background: a result does not wait for its report, and the contract is one step behind (default: await)",
     )
 
 
@@ -68,11 +74,13 @@ def default_file() -> Path:
     return folder / "identity-os" / "agents.db"
 
 
-def open_engine(name: str | None) -> tuple[Any, str]:
-    """The client or LocalEngine that --engine names, and a word on it for the log."""
+def open_engine(
+    name: str | None, *, api: Mapping[str, Any] = _PATIENCE, local: Mapping[str, Any] | None = None
+) -> tuple[Any, str]:
+    """The client or LocalEngine that --engine names, and a word on it for the log. `api`, `local`: options of either."""
     name = name or ("api" if os.environ.get("IDENTITY_OS_API_KEY") else "local")
     if name == "api":
-        client = IdentityOS(**_PATIENCE)  # type: ignore[arg-type]
+        client = IdentityOS(**api)
         return client, repr(client)
     kind, _, path = name.partition(":")
     if kind != "local":
@@ -84,7 +92,7 @@ def open_engine(name: str | None) -> tuple[Any, str]:
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
         raise ConfigurationError(f"{file.parent}: {error.strerror or error}") from error
-    return LocalEngine(str(file)), str(file)
+    return LocalEngine(str(file), **(local or {})), str(file)
 
 
 def open_guard(options: argparse.Namespace) -> tuple[Guard, str]:

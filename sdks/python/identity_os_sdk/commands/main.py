@@ -15,6 +15,8 @@ COMMANDS = (
     ("replay", "replay", "play recorded runs through guard and engine: what would have been held, and why"),
     ("mcp-proxy", "mcp_proxy", "stand in front of an MCP server, and hold the tool calls that the contract holds"),
     ("mcp-server", "mcp_server", "offer an agent's contract, history and audit trail as an MCP server"),
+    ("hook", "hook", "answer Claude Code's hooks: hold the tool calls that the contract holds"),
+    ("install", "install", "write the hook into Claude Code's settings, or take it out"),
     ("reset", "reset", "decide about an agent that is held, so that it goes on"),
 )
 

@@ -89,7 +89,7 @@ class IdentityOSPlugin(BasePlugin):
 
     async def _decide(self, guard: GuardAsync, tool: BaseTool, args: dict[str, Any], context: ToolContext) -> Verdict:
         if annotations := getattr(getattr(tool, "raw_mcp_tool", None), "annotations", None):
-            guard.annotate(tool.name, annotations.model_dump())
+            guard.annotate(tool.name, annotations.model_dump(by_alias=True, exclude_none=True))
         verdict = await guard.before_tool(tool.name, args, _call_id(context))
         answer = context.tool_confirmation
         if answer is None:

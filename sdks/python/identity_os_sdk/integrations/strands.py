@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from strands.hooks import AfterInvocationEvent, AfterToolCallEvent, BeforeInvocationEvent, BeforeToolCallEvent, HookOrder
@@ -57,6 +58,9 @@ class IdentityOSHooks(Plugin):
             return
         try:
             call, call_id = event.tool_use, event.tool_use["toolUseId"]
+            hints = event.selected_tool.tool_spec.get("annotations") if event.selected_tool is not None else None
+            if isinstance(hints, Mapping):  # of an MCP tool
+                self._guard.annotate(call["name"], hints)
             verdict = await self._guard.before_tool(call["name"], call["input"], call_id)
             if verdict.kind == "pause":
                 question = {"tool": call["name"], "input": call["input"], "action": verdict.action, "message": verdict.message}

@@ -75,12 +75,14 @@ def kind_of(message, script):
     return "error" if any(outcome.get("error", "\0") in message for outcome in script._outcomes.values()) else "result"
 
 
-def new_guard(story, engine=None):
+def new_guard(story, engine=None, **options):
     """A guard as a story wants it."""
     engine = engine or RecordingEngine()
     engine.away = story.get("away", False)
     detectors = [lambda text, mark=story["detector"]: mark in text] if "detector" in story else []
-    return Guard(engine, "inst_story", tools=TOOLS, detectors=detectors, on_unreachable=story.get("on_unreachable", "safe"))
+    return Guard(
+        engine, "inst_story", tools=TOOLS, detectors=detectors, on_unreachable=story.get("on_unreachable", "safe"), **options
+    )
 
 
 def cases(play: Callable, *, can_pause: bool = True):
@@ -96,6 +98,23 @@ def cases(play: Callable, *, can_pause: bool = True):
         assert guard.engine.reports == expected["reports"]
 
     return test_conformance
+
+
+def observed(play: Callable):
+    """The test of all stories for what only observes: every call runs, and the reports are those of a guard in observe mode.
+
+    `play(script, guard)` returns when all is reported.
+    """
+
+    @pytest.mark.parametrize("story", STORIES, ids=lambda story: story["name"])
+    def test_observed(story):
+        guard, script = new_guard(story), Script(story)
+        play(script, guard)
+        assert script.ran == [call.tool for call in script.calls]
+        assert guard.engine.reports == story["observed"]["reports"]
+        assert guard.would_have == story["observed"]["would_have"]
+
+    return test_observed
 
 
 def two_at_once(play: Callable):

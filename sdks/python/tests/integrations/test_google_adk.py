@@ -24,7 +24,7 @@ from google.genai import types
 from identity_os_sdk.guard import Guard
 from identity_os_sdk.integrations.google_adk import IdentityOSPlugin
 from identity_os_sdk.local import LocalEngine
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 # What the framework does to itself.
 pytestmark = [
@@ -429,17 +429,26 @@ async def test_a_tool_of_the_caller_with_the_name_of_one_of_adk_is_guarded():
 @synchronous
 async def test_annotations_of_mcp_tools_say_what_they_do():
     class Annotations(BaseModel):
-        readOnlyHint: bool = True
+        """As mcp 2 has it: Python's names, and the protocol's as aliases."""
+
+        title: str | None = "A title"
+        read_only_hint: bool | None = Field(None, alias="readOnlyHint")
 
     class McpTool(FunctionTool):
         """As ADK's McpTool, which needs a server."""
 
+        raw_mcp_tool = SimpleNamespace(annotations=Annotations(readOnlyHint=True))
+
+    class TitledTool(FunctionTool):
         raw_mcp_tool = SimpleNamespace(annotations=Annotations())
 
     engine = Engine(**DENIES)
-    agent = agent_of([[("refund", {"target": "7"})]], tools=[McpTool(tool("refund", echo))])
+    tools = [McpTool(tool("refund", echo)), TitledTool(tool("read", echo)), TitledTool(tool("pay", echo))]
+    agent = agent_of([[(name, {"target": "7"})] for name in ("refund", "read", "pay")], tools=tools)
     await conversation(runner_of(agent, Guard(engine, "a")))
-    assert agent.model.results() == ["refund 7"]
+    refund, read, pay = agent.model.results()
+    assert (refund, read) == ("refund 7", "read 7")
+    assert "is not allowed now" in pay
 
 
 @synchronous

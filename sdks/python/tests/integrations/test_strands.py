@@ -178,6 +178,20 @@ def test_the_contract_follows_any_form_of_system_prompt(before: Any) -> None:
     assert ("You help customers." in model.system[0]) == bool(before)
 
 
+def test_annotations_of_mcp_tools_say_what_they_do_and_a_title_says_nothing() -> None:
+    shop, engine = Shop(), story.RecordingEngine()
+    hints = {"refund": {"title": "Look at it", "readOnlyHint": True}, "read": {"title": "Read an order"}}
+    tools = scripted_tools(shop)
+    for one in tools:
+        one.tool_spec = {**one.tool_spec, "annotations": hints[one.tool_name]}  # where Strands puts those of MCP tools
+    guard = Guard(engine, "inst_1")
+    Agent(model=ScriptedModel(calls("refund", "read")), tools=tools, plugins=[IdentityOSHooks(guard)], callback_handler=None)(
+        "go"
+    )
+    assert (guard.tool_action("refund").action, guard.tool_action("refund").source) == ("clarify", "annotations")
+    assert (guard.tool_action("read").action, guard.tool_action("read").source) == ("clarify", "verb")
+
+
 def test_async() -> None:
     model, guard, shop = ScriptedModel(calls("read", "refund")), Fixed(refund="deny"), Shop()
     one = agent(model, shop, guard)

@@ -21,8 +21,6 @@ UNDECIDED: Final = "This call was stopped: Identity OS could not decide about it
 #: What the model is told where the host cannot ask. The command that approves is in the log, out of the model's sight.
 CANNOT_ASK: Final = "This host cannot ask a person. Tell the user: how to approve it stands in the log of this MCP server."
 NOBODY: Final = "The person whom it asked did not decide."
-#: A title is no hint about what a tool does.
-_HINTS: Final = ("readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint")
 _STATE: Final = f"{m.OWN}state:"
 _QUESTION: Final = f"{m.OWN}approval"
 _REMEMBERED: Final = 1_000
@@ -61,8 +59,7 @@ class Gate:
         for tool in found.get("tools") or ():
             if isinstance(tool, dict) and isinstance(tool.get("name"), str):
                 given = tool.get("annotations")
-                hints = {hint: given[hint] for hint in _HINTS if hint in given} if isinstance(given, dict) else {}
-                self.guard.annotate(tool["name"], hints)
+                self.guard.annotate(tool["name"], given if isinstance(given, dict) else {})
                 self._listed.add(tool["name"])
                 self._names[tool["name"]] = None
         cursor = found.get("nextCursor")

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from identity_os_sdk.errors import InvalidArgumentError
+from identity_os_sdk.outcomes import ErrorRules
 from identity_os_sdk.replay.readers import agentdojo, files, history, jsonl, langchain, openai, otel, tau
-from identity_os_sdk.replay.readers.errors import ErrorRules
 from identity_os_sdk.replay.readers.files import Document
 from identity_os_sdk.replay.readers.reading import AgentBy, Reading
 from identity_os_sdk.replay.runs import Problem, Run

@@ -4,13 +4,13 @@ Call ids are made unique within the run: recordings use one twice, or have none.
 id; one without an id to the oldest open call of its tool.
 """
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from identity_os_sdk.replay.readers.errors import ErrorRules
+from identity_os_sdk.outcomes import ErrorRules
 from identity_os_sdk.replay.runs import Called, Returned, Said, Step
+from identity_os_sdk.values import arguments_of, name_of, text_of
 
 
 class UnreadableError(Exception):
@@ -62,45 +62,6 @@ class Steps:
             if (raw == given) if given else (not name or tool == name):
                 return unique
         return None
-
-
-def name_of(value: Any) -> str:
-    """An id or a name as text: what no file and no database takes (half of a surrogate pair) is replaced."""
-    if value is None or isinstance(value, dict | list):
-        return ""
-    return str(value).encode("utf-8", "replace").decode()
-
-
-def arguments_of(value: Any) -> Any:
-    """Arguments as a value: several formats keep them as JSON text."""
-    if value is None:
-        return {}
-    if isinstance(value, str):
-        try:
-            parsed = json.loads(value)
-        except (ValueError, RecursionError):
-            return value
-        return parsed if isinstance(parsed, dict | list) else value
-    return value
-
-
-def text_of(content: Any) -> str:
-    """The text of a message: a text, or a list of parts, of which those that are text count."""
-    if content is None:
-        return ""
-    if isinstance(content, str):
-        return content
-    if isinstance(content, list):
-        return "\n".join(text for part in content if (text := _part(part)))
-    return json.dumps(content, ensure_ascii=False, default=str)
-
-
-def _part(part: Any) -> str:
-    if isinstance(part, str):
-        return part
-    if isinstance(part, dict):
-        return next((part[name] for name in ("text", "content") if isinstance(part.get(name), str)), "")
-    return ""
 
 
 def outcome_of(value: Any) -> bool | None:

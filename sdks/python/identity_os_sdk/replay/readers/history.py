@@ -10,10 +10,11 @@ from itertools import groupby
 from typing import Any
 
 from identity_os_sdk.models import Mode
-from identity_os_sdk.replay.readers.conversation import UnreadableError, name_of
+from identity_os_sdk.replay.readers.conversation import UnreadableError
 from identity_os_sdk.replay.readers.files import Document
 from identity_os_sdk.replay.readers.reading import Reading, listed
 from identity_os_sdk.replay.runs import Problem, Reported, Run, StateSet, Step
+from identity_os_sdk.values import name_of
 
 _FORMAT = "identity-os-audit/"
 

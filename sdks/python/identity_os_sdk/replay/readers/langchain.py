@@ -5,21 +5,14 @@ or a constructor as `dumps` writes it. A result's `status: error` is the framewo
 nothing.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-from identity_os_sdk.replay.readers.conversation import Steps, text_of, tool_call
+from identity_os_sdk.replay.readers.conversation import Steps, tool_call
 from identity_os_sdk.replay.readers.files import Document
 from identity_os_sdk.replay.readers.reading import Reading, each, message_run
 from identity_os_sdk.replay.runs import Run
-
-_KINDS = {"human": "human", "ai": "ai", "tool": "tool", "system": "system", "function": "tool", "remove": "system"}
-#: Names of classes, in constructors and of chunks.
-_CLASSES = {
-    f"{name}Message{chunk}": kind
-    for name, kind in (("Human", "human"), ("AI", "ai"), ("Tool", "tool"), ("System", "system"), ("Function", "tool"))
-    for chunk in ("", "Chunk")
-}
+from identity_os_sdk.values import langchain_message, text_of
 
 
 def recognises(value: Any) -> bool:
@@ -27,7 +20,7 @@ def recognises(value: Any) -> bool:
     messages = value.get("messages") if isinstance(value, dict) else value
     if not isinstance(messages, list) or not messages or not isinstance(messages[0], dict):
         return False
-    kind, _ = _opened(messages[0])
+    kind, _ = langchain_message(messages[0])
     return kind is not None and "role" not in messages[0]
 
 
@@ -40,24 +33,11 @@ def _run(document: Document, reading: Reading) -> Iterator[Run]:
     yield message_run(document, reading, _message)
 
 
-def _opened(message: Mapping[str, Any]) -> tuple[str | None, Mapping[str, Any]]:
-    """The kind of a message and its fields, out of whatever they are wrapped in. The kind is None where it is unknown."""
-    kind, fields = message.get("type"), message
-    if kind == "constructor":
-        names = message.get("id")
-        kind = names[-1] if isinstance(names, list) and names else None
-        fields = message.get("kwargs") or {}
-    elif isinstance(message.get("data"), dict):
-        fields = message["data"]
-    known = _KINDS.get(kind) or _CLASSES.get(kind) if isinstance(kind, str) else None
-    return known, fields if isinstance(fields, dict) else {}
-
-
 def _message(steps: Steps, message: Any) -> None:
     if not isinstance(message, dict):
         steps.problem("a message that is no object")
         return
-    kind, fields = _opened(message)
+    kind, fields = langchain_message(message)
     text = text_of(fields.get("content"))
     if kind == "human":
         steps.said("person", text)

@@ -4,22 +4,16 @@ Spans that execute a tool count: GenAI's `execute_tool`, OpenInference's TOOL, T
 file is read, since a trace may go on in the next one. A call begins and ends with its span. Chat spans are left out.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from identity_os_sdk.replay.readers.conversation import name_of
 from identity_os_sdk.replay.readers.files import Document
 from identity_os_sdk.replay.readers.reading import Reading
-from identity_os_sdk.replay.readers.spans import Span, spans
+from identity_os_sdk.replay.readers.spans import spans
 from identity_os_sdk.replay.runs import Problem, Run
-
-_TOOL = ("gen_ai.tool.name", "tool.name", "traceloop.entity.name", "mcp.tool.name")
-_CALL_ID = ("gen_ai.tool.call.id", "tool_call.id", "tool.id")
-_ARGUMENTS = ("gen_ai.tool.call.arguments", "input.value", "traceloop.entity.input", "mcp.tool.arguments")
-_RESULT = ("gen_ai.tool.call.result", "output.value", "traceloop.entity.output")
-_AGENT = ("gen_ai.agent.name", "agent.name")
-_CONVERSATION = ("gen_ai.conversation.id", "session.id")
+from identity_os_sdk.spans import Span
+from identity_os_sdk.values import name_of
 
 
 @dataclass
@@ -59,19 +53,11 @@ def runs(documents: Iterable[Document], reading: Reading) -> Iterator[Run]:
 
 def _add(traces: dict[str, _Trace], document: Document, span: Span) -> None:
     trace = traces.setdefault(span.trace, _Trace(document))
-    trace.agent = trace.agent or _first(span.attributes, _AGENT)
+    trace.agent = trace.agent or span.agent()
     trace.service = trace.service or name_of(span.resource.get("service.name"))
-    trace.conversation = trace.conversation or _first(span.attributes, _CONVERSATION)
-    if _executes_tool(span):
+    trace.conversation = trace.conversation or span.conversation()
+    if span.executes_tool() and span.is_over():
         trace.tools.append(span)
-
-
-def _executes_tool(span: Span) -> bool:
-    kinds = [
-        str(span.attributes.get(name, "")).lower()
-        for name in ("gen_ai.operation.name", "openinference.span.kind", "traceloop.span.kind")
-    ]
-    return kinds[0] == "execute_tool" or "tool" in kinds[1:] or span.name.startswith("execute_tool ")
 
 
 def _run(trace_id: str, trace: _Trace, reading: Reading) -> Run:
@@ -81,10 +67,10 @@ def _run(trace_id: str, trace: _Trace, reading: Reading) -> Run:
     steps = reading.steps(trace.document)
     for _, what, span in sorted(moments, key=lambda moment: moment[:2]):
         if what == 1:
-            steps.called(_tool(span), _value(span.attributes, _ARGUMENTS), span.id)
+            steps.called(span.tool(), span.arguments(), span.id)
         else:
             flag, message = span.failure()
-            steps.returned(span.id, None, _value(span.attributes, _RESULT), flag, message)
+            steps.returned(span.id, None, span.result(), flag, message)
     agent = trace.agent or trace.service
     return reading.run(trace.document, steps.made, run_id=trace_id, agent=agent, task=trace.conversation or trace_id)
 
@@ -93,25 +79,13 @@ def _distinct(tools: list[Span]) -> Iterator[Span]:
     """Two libraries may record one call: with its id, or as a span of the same tool inside of the other. A failure counts."""
     by_id, by_call = {span.id: span for span in tools}, dict[str, Span]()
     for span in sorted(tools, key=lambda span: (span.start, -span.end)):
-        call_id = _first(span.attributes, _CALL_ID)
+        call_id = span.call_id()
         around = by_id.get(span.parent)
         same = by_call.get(call_id) if call_id else None
-        if same is None and around is not None and around is not span and _tool(around) == _tool(span):
+        if same is None and around is not None and around is not span and around.tool() == span.tool():
             same = around
         if same is None:
             by_call[call_id or f"span {span.id}"] = span
         elif span.failure()[0] and not same.failure()[0]:
             same.take_failure_of(span)
     yield from by_call.values()
-
-
-def _tool(span: Span) -> str:
-    return _first(span.attributes, _TOOL) or span.name.removeprefix("execute_tool ").removesuffix(".tool")
-
-
-def _first(attributes: Mapping[str, Any], names: tuple[str, ...]) -> str:
-    return next((found for name in names if (found := name_of(attributes.get(name)))), "")
-
-
-def _value(attributes: Mapping[str, Any], names: tuple[str, ...]) -> Any:
-    return next((attributes[name] for name in names if attributes.get(name) is not None), None)

@@ -4,10 +4,11 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from identity_os_sdk.replay.readers.conversation import Steps, UnreadableError, name_of, outcome_of
-from identity_os_sdk.replay.readers.errors import ErrorRules
+from identity_os_sdk.outcomes import ErrorRules
+from identity_os_sdk.replay.readers.conversation import Steps, UnreadableError, outcome_of
 from identity_os_sdk.replay.readers.files import Document, is_message
 from identity_os_sdk.replay.runs import Problem, Run, Step
+from identity_os_sdk.values import name_of
 
 AgentBy = Literal["recording", "file", "folder", "one"]
 

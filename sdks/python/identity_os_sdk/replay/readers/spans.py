@@ -1,40 +1,14 @@
 """A span, whichever way it is written: OTLP JSON with its lists of keys and values, or flat as the SDKs' exporters write it."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from identity_os_sdk.replay.readers.conversation import UnreadableError, name_of
+from identity_os_sdk.replay.readers.conversation import UnreadableError
+from identity_os_sdk.spans import Span, from_events
+from identity_os_sdk.values import name_of
 
 _SCOPES = ("scopeSpans", "instrumentationLibrarySpans", "scope_spans")
-
-
-@dataclass
-class Span:
-    """A span. `start` and `end` are nanoseconds; `status` is ok, error, or empty where it is unset."""
-
-    trace: str
-    id: str
-    parent: str
-    name: str
-    start: int
-    end: int
-    attributes: Mapping[str, Any]
-    resource: Mapping[str, Any]
-    status: str
-    message: str
-
-    def failure(self) -> tuple[bool | None, str]:
-        """Whether the recording says that it failed, None where it says nothing; and the text."""
-        kind = name_of(self.attributes.get("error.type"))
-        if self.status == "error" or kind:
-            return True, self.message or kind
-        return (False, "") if self.status == "ok" else (None, "")
-
-    def take_failure_of(self, other: "Span") -> None:
-        """Another span of the same call failed."""
-        self.status, self.message = "error", other.failure()[1]
 
 
 def spans(value: Any, problem: Callable[[str], None]) -> Iterator[Span]:
@@ -74,7 +48,10 @@ def _span(value: Mapping[str, Any], resource: Mapping[str, Any]) -> Span:
         raise UnreadableError("a span without a start")
     said = status if isinstance(status, dict) else {"code": status}
     code = str(said.get("code", said.get("status_code", ""))).rpartition(".")[2].rpartition("_")[2].lower()
-    message = name_of(said.get("message") or said.get("description")) or _exception(value)
+    # The exception's own message first: a description may be a whole traceback.
+    events = [(name_of(event.get("name")), _attributes(event.get("attributes"))) for event in _listed(value.get("events"))]
+    content, kind, text = from_events(events)
+    message = text or name_of(said.get("message") or said.get("description"))
     return Span(
         trace,
         _id(ids.get("span_id") or ids.get("spanId")),
@@ -82,19 +59,12 @@ def _span(value: Mapping[str, Any], resource: Mapping[str, Any]) -> Span:
         name_of(value.get("name")),
         start,
         start if end is None else end,
-        _attributes(value.get("attributes")),
+        content | _attributes(value.get("attributes")),
         resource,
         {"1": "ok", "2": "error"}.get(code, code if code in ("ok", "error") else ""),
         message,
+        kind,
     )
-
-
-def _exception(value: Mapping[str, Any]) -> str:
-    for event in _listed(value.get("events")):
-        found = _attributes(event.get("attributes"))
-        if found.get("exception.message"):
-            return name_of(found["exception.message"])
-    return ""
 
 
 def _attributes(value: Any) -> dict[str, Any]:
