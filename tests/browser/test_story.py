@@ -285,7 +285,7 @@ def test_an_agent_goes_to_OVER_says_why_execute_is_gone_and_recovers(browser, se
     page.goto(f"{server.console}/agents")
     assert "1 needs a person" in page.locator("main").inner_text()
     assert "paused: energy is" in page.get_by_role("row", name=re.compile("deployer")).inner_text()
-    page.get_by_role("link", name="deployer").click()
+    page.get_by_role("link", name="deployer", exact=True).click()
 
     if not scripts:
         page.get_by_role("link", name="Show the timeline").click()

@@ -174,7 +174,7 @@ def test_the_plans_limit_holds_in_the_console(owner):
     for name in ("one", "two", "three"):
         assert owner.post("/agents", name=name).status_code == 303
     answer = owner.post("/agents", name="four")
-    assert (answer.status_code, "has 3 agents, and all of them are used" in answer.text) == (409, True)
+    assert (answer.status_code, "The plan allows 3 agents" in answer.text) == (400, True)
 
 
 def test_the_agent_says_what_is_held_back_why_and_what_brings_it_back(owner, made):

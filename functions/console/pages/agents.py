@@ -8,19 +8,16 @@ from concurrent.futures import Future
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Form, Query, Request, Response
-from pydantic import ValidationError
 
 from functions.console.agents import Standing
+from functions.console.creation import NAME_LIMIT, CannotCreate, create_agent, new_form
 from functions.console.reads import beside
-from functions.console.render import page, see
+from functions.console.render import page, see_agent
 from functions.console.visitor import Looking, Visitor, require
 from identity_engine import PERSONA_BY_ID, PERSONAS
-from identity_service.clock import now
-from identity_service.plans import PLANS
-from identity_service.request_models import InstanceRequest
+from identity_service.request_models import InitialConfig
 from identity_service.roles import OPERATOR
 from identity_service.store import instances
-from identity_service.store.instances import LimitReached
 
 router = APIRouter()
 #: Rows of a page.
@@ -92,25 +89,20 @@ async def create(
     visitor: Operator,
     name: Annotated[str, Form(max_length=1000)] = "",
     persona: Annotated[str, Form(max_length=100)] = "",
+    form: Annotated[str, Form(max_length=40)] = "",
 ) -> Response:
     """Make an agent, neutral or born from a persona."""
-    try:
-        config = {"persona_id": persona} if persona else {}
-        body = InstanceRequest.model_validate({"name": name.strip(), "initial_config": config})
-    except ValidationError:
-        return _form(request, visitor, 400, problem="Give the agent a name of 1 to 100 characters.", name=name, persona=persona)
     if persona and persona not in PERSONA_BY_ID:
         return _form(request, visitor, 400, problem="There is no such persona.", name=name)
-    limit = PLANS[visitor.account["plan"]].instances
-    birth = instances.new(visitor.account_id, body.name, "", body.initial_config.state(), now(), visitor.actor())
+    config = InitialConfig.model_validate({"persona_id": persona} if persona else {})
     try:
-        instances.create(birth, limit)
-    except LimitReached:
-        problem = f"The plan {visitor.account['plan']} has {limit} agents, and all of them are used."
-        return _form(request, visitor, 409, problem=problem, name=name, persona=persona)
-    return see("agent", instance_id=birth.head.id)
+        instance_id = create_agent(visitor, name, config.state(), form)
+    except CannotCreate as problem:
+        return _form(request, visitor, 400, problem=str(problem), name=name, persona=persona)
+    return see_agent(instance_id)
 
 
 def _form(request: Request, visitor: Visitor, status: int = 200, **values: Any) -> Response:
-    empty = {"problem": "", "name": "", "persona": "", "personas": PERSONAS}
-    return page(request, "new_agent.html", visitor, status, here="agents", **(empty | values))
+    empty: dict[str, Any] = {"problem": "", "name": "", "persona": "", "form": new_form()}
+    known = {"personas": PERSONAS, "name_limit": NAME_LIMIT}
+    return page(request, "new_agent.html", visitor, status, here="agents", **(empty | known | values))

@@ -24,7 +24,7 @@ test_against_the_api = story.against_the_api(play)
 
 
 @pytest.mark.parametrize("told", [each for each in story.STORIES if "detector" not in each], ids=lambda told: told["name"])
-def test_conformance_as_processes(told, tmp_path):
+def test_conformance_as_processes(told, tmp_path, home):
     """A command has no detectors, so that their story is not played here."""
     tools_file, log = tmp_path / "tools.json", tmp_path / "log"
     tools_file.write_text(json.dumps(story.TOOLS))
@@ -33,7 +33,7 @@ def test_conformance_as_processes(told, tmp_path):
     away = {"IDENTITY_OS_BASE_URL": "http://127.0.0.1:9", "IDENTITY_OS_API_KEY": "idos_sk_none"} if told.get("away") else {}
     options += ["--engine", "api" if away else engine, "--on-unreachable", told.get("on_unreachable", "safe")]
     script, decisions = story.Script(told), iter(told.get("decisions", []))
-    claude = ClaudeCode(Process(tmp_path, *options, **away), script.run, lambda: next(decisions))
+    claude = ClaudeCode(Process(home, *options, **away), script.run, lambda: next(decisions))
     messages = [claude.call(call.tool, call.args) for call in script.calls]
     assert [story.kind_of(message, script) for message in messages] == told["expected"]["seen"]
     assert script.ran == told["expected"]["ran"]
@@ -41,14 +41,14 @@ def test_conformance_as_processes(told, tmp_path):
     assert reports == told["expected"]["reports"]
 
 
-def test_over_the_api_one_agent_stands_for_the_project(server, tmp_path):
+def test_over_the_api_one_agent_stands_for_the_project(server, tmp_path, home):
     """As processes, with a key of the account: two sessions, one agent, and its history has what happened."""
     url, keys = server
     key = {"IDENTITY_OS_BASE_URL": url, "IDENTITY_OS_API_KEY": keys["enterprise"]}
     told = next(each for each in story.STORIES if each["name"] == "a tool fails until it is denied")
     tools_file = tmp_path / "tools.json"
     tools_file.write_text(json.dumps(story.TOOLS))
-    hook, script = Process(tmp_path, "--agent", "story of the hook", "--tools", str(tools_file), **key), story.Script(told)
+    hook, script = Process(home, "--agent", "story of the hook", "--tools", str(tools_file), **key), story.Script(told)
     claude = ClaudeCode(hook, script.run)
     messages = [claude.call(call.tool, call.args) for call in script.calls]
     assert [story.kind_of(message, script) for message in messages] == told["expected"]["seen"]

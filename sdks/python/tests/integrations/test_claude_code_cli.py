@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import claude_cli
 import pytest
 from claude_agent_sdk import ClaudeAgentOptions, PermissionResultAllow, PermissionResultDeny, query
-from identity_os_sdk.integrations.claude_code import client, daemon
+from identity_os_sdk.integrations.claude_code import client
 
 CLI = [sys.executable, "-m", "identity_os_sdk.commands.main"]
 Turn = list[tuple[str, dict[str, Any]]]
@@ -45,16 +42,8 @@ class World:
 
 
 @pytest.fixture
-def world() -> Iterator[World]:
-    import shutil
-    import tempfile
-
-    folder = Path(tempfile.mkdtemp(prefix="hook", dir="/tmp"))
-    yield World(folder)
-    for address in folder.glob("identity-os-*/*.sock"):
-        if pid := daemon.running(str(address)):
-            os.kill(pid, signal.SIGTERM)
-    shutil.rmtree(folder)
+def world(home: Path) -> World:
+    return World(home)
 
 
 def bash(command: str) -> Turn:

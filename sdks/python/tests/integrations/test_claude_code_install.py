@@ -189,10 +189,8 @@ def test_who_only_observes_is_blocked_by_nothing(project):
     assert "onFailure" not in hook
 
 
-def test_the_command_works_whatever_path_and_folder_are(project):
+def test_the_command_works_whatever_path_and_folder_are(project, home):
     """In a folder with a blank, by a shell that finds nothing."""
-    home = project / "home"
-    home.mkdir()
     assert install("--yes", "--agent", "it's me") == 0
     command = settings.ours(written(project))["PreToolUse"][0]["command"]
     assert shlex.split(command)[0] == sys.executable

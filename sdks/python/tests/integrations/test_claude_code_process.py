@@ -20,19 +20,6 @@ from identity_os_sdk.integrations.claude_code import client, daemon
 from identity_os_sdk.local import LocalEngine
 
 
-@pytest.fixture
-def home():
-    """A home whose path is short enough for a socket. Its daemons end with it, since they look for their socket."""
-    import shutil
-    import tempfile
-
-    folder = Path(tempfile.mkdtemp(prefix="hook", dir="/tmp"))
-    yield folder
-    for pid in daemons(folder):
-        os.kill(pid, signal.SIGTERM)
-    shutil.rmtree(folder)
-
-
 def sockets(home):
     return list(home.glob("identity-os-*/*.sock"))
 
