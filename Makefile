@@ -117,6 +117,7 @@ wheels: dist/python/.built ## build the wheels of the Python SDK and of the engi
 
 test-sdk-python: .venv/.ready dist/python/.built
 	@.venv-sdk/bin/pip install --quiet --disable-pip-version-check --force-reinstall --find-links dist/python 'hypothesis>=6.100,<7' \
+	  'standardwebhooks>=1.1,<2' \
 	  "$$(ls dist/python/identity_os_sdk-*.whl)[replay]"
 	@.venv-sdk/bin/python -m pytest -p no:cacheprovider sdks/python/tests --ignore sdks/python/tests/integrations
 	@.venv-sdk/bin/python -m pytest -p no:cacheprovider sdks/python/tests/integrations/test_core.py
@@ -156,7 +157,7 @@ dist/typescript/.packed: $(TYPESCRIPT) sdks/python/identity_os_sdk/observer.json
 test-sdk-typescript: .venv/.ready dist/typescript/.packed
 	@rm -rf dist/typescript/project && mkdir -p dist/typescript/project
 	@cp -r sdks/typescript/test sdks/typescript/examples dist/typescript/project
-	@cd dist/typescript/project && npm init --yes >/dev/null && npm install --silent --no-audit --no-fund ../*.tgz
+	@cd dist/typescript/project && npm init --yes >/dev/null && npm install --silent --no-audit --no-fund ../*.tgz standardwebhooks@1
 	@cd dist/typescript/project && for module in NodeNext ESNext CommonJS; do \
 	  resolution=$$([ $$module = NodeNext ] && echo NodeNext || { [ $$module = ESNext ] && echo Bundler || echo Node10; }); \
 	  ../../../sdks/typescript/node_modules/.bin/tsc --noEmit --strict --target ES2022 --module $$module \

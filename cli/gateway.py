@@ -36,11 +36,12 @@ class GatewayRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """A deployed template: its table, and the id of each plan's usage plan."""
+    """A deployed template: its table, the id of each plan's usage plan, and the KMS key of webhooks' secrets."""
 
     name: str
     table: str
     usage_plans: Mapping[str, str]
+    webhook_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ def find_stack(name: str) -> Stack:
     try:
         usage_plans = {plan: outputs[f"UsagePlan{plan.capitalize()}"] for plan in PLANS}
         usage_plans[SHARED_PLAN] = outputs["UsagePlanFreePool"]
-        return Stack(name, outputs["TableName"], usage_plans)
+        return Stack(name, outputs["TableName"], usage_plans, outputs.get("WebhookKeyId"))
     except KeyError as missing:
         raise UnknownStack(f"stack {name} has no output {missing}: deploy it from this template first") from None
 
@@ -95,6 +96,11 @@ class Gateway:
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
         self._client = _client("apigateway")
+
+    @property
+    def webhook_key(self) -> str | None:
+        """The KMS key of the stack that encrypts secrets of webhooks."""
+        return self._stack.webhook_key
 
     def align(self, account: Item) -> list[str]:
         """Bring an account's key in line with the table and return the problems that were fixed. GatewayRefused."""

@@ -17,12 +17,13 @@ from collections.abc import Callable
 import botocore.session
 from botocore.exceptions import BotoCoreError
 
-from cli import accounts, audit, gateway, instances, keys, plans, upgrade, usage
+from cli import accounts, audit, gateway, instances, keys, plans, upgrade, usage, webhooks
 from cli.arguments import BadArgument
 from cli.output import fail
 from identity_service.settings import settings
 from identity_service.store.accounts import BeingDeleted, UnknownAccount, UnknownKey
 from identity_service.store.dynamodb import Conflict, StoreUnavailable
+from identity_service.webhooks.hooks import UnknownWebhook
 
 _DESCRIPTION = """\
 Administration of an Identity OS: accounts, their API keys and limits, their agents ("instances").
@@ -74,6 +75,10 @@ def main(arguments: list[str] | None = None) -> int:
         return fail(f"the account has no key {error}")
     except instances.UnknownInstance as error:
         return fail(f"the account has no instance {error}")
+    except UnknownWebhook as error:
+        return fail(f"the account has no webhook {error}")
+    except BadArgument as error:
+        return fail(str(error))
     except BeingDeleted as error:
         return fail(f"the deletion of {error} has begun; to complete it: identity-os accounts delete {error}")
     except gateway.UnknownStack as error:
@@ -105,7 +110,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--stack", metavar="NAME", default=stack, help="a deployed stack, such as identity-os-prod")
     parser.set_defaults(needs_table=True)
     commands = parser.add_subparsers(required=True, title="commands", metavar="COMMAND")
-    for module in (accounts, keys, instances, upgrade, usage, plans, audit):
+    for module in (accounts, keys, instances, upgrade, webhooks, usage, plans, audit):
         module.add_commands(commands)
     return parser
 

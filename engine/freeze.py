@@ -38,10 +38,11 @@ for turn in range(60):
         mode = 6 if turn % 20 > 16 else seed // 65536 % 6
         incident = "incident" if mode == 6 and seed % 5 == 0 else "normal"
         rows.append({"mode_target": modes[mode], "signal_strength": seed % 97 / 97, "confidence": 0.9, "severity": incident})
-    state, steps = engine.process(json.loads(state), rows, snapshots="every", contracts="every")
+    done = engine.process(json.loads(state), rows, snapshots="every", contracts="every")
+    state = done["state"]
     if turn == 40:
         state = engine.reset(json.loads(state), "last_stable")
-    views = [steps, engine.memory(json.loads(state)), engine.explanation(json.loads(state)), state]
+    views = [done, engine.memory(json.loads(state)), engine.explanation(json.loads(state)), state]
     digest.update(json.dumps(views, sort_keys=True).encode())
 print(digest.hexdigest())
 """

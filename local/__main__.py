@@ -22,7 +22,7 @@ from typing import Any
 import uvicorn
 
 from identity_service.settings import settings
-from local import dynamodb
+from local import dynamodb, events
 from local.accounts import UnreadableKeys, ready_keys
 from local.folder import InUse, locked
 
@@ -61,7 +61,11 @@ def _run(host: str, port: int, log: bool) -> int:
                 f"port {port} is not free ({error.strerror}): stop the process that uses it, or PORT={port + 1} make run"
             )
     try:
-        with suppress(KeyboardInterrupt), dynamodb.running(os.environ.get("DYNAMODB", "embedded")):
+        waiting = events.prepare(dynamodb.DATA)
+        kind = os.environ.get("DYNAMODB", "embedded")
+        with suppress(KeyboardInterrupt), dynamodb.running(kind, events.told), events.delivering(waiting):
+            if kind != "embedded":
+                events.find_unfinished()
             _serve(host, port, log)
     except (dynamodb.Unusable, UnreadableKeys) as error:
         return _fail(str(error))

@@ -21,7 +21,7 @@ from local import stream, template
 from local.dynamodb_local import Unusable as Unusable
 from local.dynamodb_local import free_port as free_port
 from local.dynamodb_local import java
-from local.stream import purging
+from local.stream import Reader, reading
 
 DATA: Final = template.DATA
 _STARTUP_TIMEOUT: Final = 10  # seconds
@@ -29,24 +29,24 @@ _NOT_READY: Final = (EndpointConnectionError, ConnectionClosedError, ReadTimeout
 
 
 @contextmanager
-def running(kind: str) -> Iterator[None]:
-    """A DynamoDB of this kind with its table, and the purge reading its stream, while the block runs."""
+def running(kind: str, other: Reader | None = None) -> Iterator[None]:
+    """A DynamoDB of this kind with its table, and the purge and the `other` reader on its stream, while the block runs."""
     os.environ.setdefault("AWS_ACCESS_KEY_ID", "local")
     os.environ.setdefault("AWS_SECRET_ACCESS_KEY", "local")
     os.environ.setdefault("AWS_REGION", "us-east-1")
     os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
     if kind == "embedded":
-        with _embedded():
+        with _embedded(other):
             yield
     elif kind == "local":
         with java(DATA / "dynamodb") as endpoint:
             use(endpoint)
             print(f"DynamoDB Local is running at {endpoint}, its data is in {DATA / 'dynamodb'}")
-            with purging(stream.of_table()):
+            with reading(stream.of_table(), other):
                 yield
     elif kind.startswith(("http://", "https://")):
         use(kind)
-        with purging(stream.of_table()):
+        with reading(stream.of_table(), other):
             yield
     else:
         raise Unusable(f"DYNAMODB={kind}: use embedded, local or the http://... address of a DynamoDB")
@@ -90,7 +90,7 @@ def use(endpoint: str) -> None:
 
 
 @contextmanager
-def _embedded() -> Iterator[None]:
+def _embedded(other: Reader | None) -> Iterator[None]:
     from moto import mock_aws
 
     from local.moto_fixes import keep_only_what_is_stored, one_at_a_time, small_transactions, stream_records
@@ -100,6 +100,6 @@ def _embedded() -> Iterator[None]:
         keep_only_what_is_stored()
         one_at_a_time(store_client.client())
         create_table(store_client.client())
-        with purging(stream_records(settings().table)):
+        with reading(stream_records(settings().table), other):
             yield
     store_client.client.cache_clear()

@@ -6,12 +6,15 @@ writes the responses to examples.json. So an example of a response is what was a
 
 import asyncio
 import json
+import os
 import re
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import import_module
+from itertools import chain, repeat
 from types import SimpleNamespace
 from typing import Any, Final
 from unittest.mock import patch
@@ -21,6 +24,9 @@ from local import template
 #: The instance of the examples, and its birth: those of the published reference.
 INSTANCE: Final = "inst_9f190826e20c49ea"
 _BORN: Final = 1_774_347_320  # ten seconds before 2026-03-24T10:15:30Z
+#: The webhook of the examples, and a delivery to it.
+WEBHOOK: Final = "hook_0123456789abcdef"
+DELIVERY: Final = "4f1a" * 16
 #: The ids that are given out, in order: the agent, one with a persona, one from a test.
 _IDS: Final = (INSTANCE, "inst_4c7d21e85a0f36b9", "inst_e09a37d4c1b85f62", "inst_b2e60f9d17c84a53")
 _FILE: Final = template.ROOT / "local" / "examples.json"
@@ -67,6 +73,17 @@ _TEST: Final = {
     "version": "v1",
     "responses": [{"question_id": f"q{n}", "selected_option_id": f"q{n}_{'ab'[n % 2]}"} for n in range(1, 13)],
 }
+_WEBHOOK: Final = {
+    "url": "https://hooks.example.com/identity-os",
+    "types": ["agent.paused", "agent.escalated"],
+    "description": "Pages whoever is on call",
+}
+_PATH: Final = {
+    "instance_id": INSTANCE,
+    "persona_id": "persona_guardian",
+    "webhook_id": WEBHOOK,
+    "delivery_id": DELIVERY,
+}
 _REQUESTS: Final = (
     Example("createInstance", "A neutral agent", {"name": "Aria"}),
     Example("createInstance", "A persona with a profile", _PERSONA),
@@ -102,6 +119,17 @@ _REQUESTS: Final = (
     Example("submitTest", "A new agent", _TEST),
     Example("listPersonas", "All personas"),
     Example("getPersona", "The Guardian"),
+    Example("createWebhook", "Who is told of pauses", _WEBHOOK),
+    Example("createWebhook", "All events", {"url": "https://hooks.example.com/all"}),
+    Example("listWebhooks", "All webhooks"),
+    Example("getWebhook", "A webhook"),
+    Example("updateWebhook", "Switched off", {"enabled": False}),
+    Example("updateWebhook", "Switched on again", {"enabled": True, "types": ["agent.paused", "agent.escalated"]}),
+    Example("testWebhook", "A test", {}),
+    Example("listDeliveries", "The last deliveries"),
+    Example("redeliverEvent", "Once more", {}),
+    Example("rotateSecret", "A new secret", {}),
+    Example("deleteWebhook", "A deleted webhook"),
     Example("checkHealth", "The service is up"),
     Example("deleteInstance", "A deleted agent"),
 )
@@ -146,15 +174,19 @@ async def _play(clock: SimpleNamespace) -> dict[str, dict[str, Any]]:
     from local.edge import Edge
 
     recorded: dict[str, dict[str, Any]] = {}
-    key = accounts.create_key(accounts.create_account("examples", "enterprise"), "examples").secret
+    account_id = accounts.create_account("examples", "enterprise")
+    key = accounts.create_key(account_id, "examples").secret
     headers = {"Authorization": f"Bearer {key}"}
     async with httpx.AsyncClient(transport=httpx.ASGITransport(Edge()), base_url="http://edge", headers=headers) as client:
         for example in _REQUESTS:
             clock.now += 10
             method, path = _routes()[example.operation]
-            path = path.replace("{instance_id}", INSTANCE).replace("{persona_id}", "persona_guardian") + example.query
+            for name, value in _PATH.items():
+                path = path.replace(f"{{{name}}}", value)
+            if example.operation == "listDeliveries":
+                _deliver(account_id)
             body = {} if example.body is None else {"json": example.body}
-            response = await client.request(method, path, **body)
+            response = await client.request(method, path + example.query, **body)
             if response.status_code >= 300:
                 raise AssertionError(f"{example.operation}, {example.summary}: {response.text}")
             if not example.hidden:
@@ -162,14 +194,28 @@ async def _play(clock: SimpleNamespace) -> dict[str, dict[str, Any]]:
     return recorded
 
 
+def _deliver(account_id: str) -> None:
+    """A delivery, as the delivery function notes it: the examples are played without a receiver."""
+    from identity_service.store import webhooks
+
+    told = {"account": account_id, "hook": WEBHOOK, "id": DELIVERY, "at": "2026-03-24T10:15:30Z"}
+    webhooks.note(told | {"type": "agent.paused", "payload": "{}"}, webhooks.DELIVERED, 2, 204, 181, "")
+
+
 @contextmanager
 def _fixed() -> Iterator[SimpleNamespace]:
     """Ids in a fixed order, and a clock that goes on when `now` is set."""
     from identity_service import clock
     from identity_service.store import accounts, instances
+    from identity_service.webhooks import hooks, sealing
 
     fixed, ids = SimpleNamespace(now=float(_BORN)), iter(_IDS)
+    hook_ids = chain(["0123456789abcdef", "fedcba9876543210"], repeat("0000000000000000"))
     with (
+        tempfile.TemporaryDirectory() as folder,
+        patch.dict(os.environ, {"IDENTITY_OS_SECRET_FILE": f"{folder}/secret"}),
+        patch.object(hooks, "secrets", SimpleNamespace(token_hex=lambda _: next(hook_ids))),
+        patch.object(sealing, "new_secret", lambda: "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="),
         patch.object(clock, "time", SimpleNamespace(time=lambda: fixed.now)),
         # Key ids stand in audit records, as actors. The key itself is made elsewhere, and stays a secret.
         patch.object(accounts, "secrets", SimpleNamespace(token_hex=lambda _: "0123456789abcdef")),

@@ -27,6 +27,7 @@ _TAGS: Final = {
     "instances": "Agents: create, list, get, rename, delete. An instance is one agent with its state.",
     "engine": "What an agent reports, and what it may do next: the contract, its history, drift, resets and the audit trail.",
     "testing": "The personality test: questions, and an agent made from the answers.",
+    "webhooks": "Receivers of events: who hears of a pause, of drift, of a key; what they answered.",
     "personas": "Twelve fixed profiles to start an agent from, or to compare it with.",
     "health": "Whether the service is up. Needs no key.",
 }
@@ -40,10 +41,15 @@ _BODIES: Final = (
     request_models.ForkRequest,
     request_models.GoalRequest,
     request_models.TestRequest,
+    request_models.WebhookRequest,
+    request_models.WebhookUpdateRequest,
+    request_models.EmptyRequest,
 )
 _PATH_PARAMETERS: Final = {
     "instance_id": {"description": "The id of the instance.", "example": examples.INSTANCE},
     "persona_id": {"description": "The id of the persona.", "example": "persona_guardian"},
+    "webhook_id": {"description": "The id of the webhook.", "example": examples.WEBHOOK},
+    "delivery_id": {"description": "The id of the delivery.", "example": examples.DELIVERY},
 }
 _REFERENCE: Final = "#/components/schemas/{model}"
 _DESCRIPTION: Final = (

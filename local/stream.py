@@ -1,8 +1,8 @@
-"""The table's stream on this machine: delivers its records to the purge function, as Lambda's event source mapping does."""
+"""The table's stream on this machine: gives its records to its readers, as Lambda's event source mappings do."""
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -13,24 +13,38 @@ from identity_service.log import logger
 from identity_service.settings import settings
 from identity_service.store import dynamodb as store_client
 
-_POLL_INTERVAL: Final = 0.5  # seconds
+POLL_INTERVAL: Final = 0.5  # seconds
+
+
+#: Takes records, and returns those from the first failure on, for redelivery.
+Reader = Callable[[list[dict[str, Any]]], list[dict[str, Any]]]
 
 
 @contextmanager
-def purging(records: Iterator[list[dict[str, Any]]]) -> Iterator[None]:
-    """Run the purge in a thread while the block runs. `records` yields the new stream records at each iteration."""
+def reading(records: Iterator[list[dict[str, Any]]], other: Reader | None = None) -> Iterator[None]:
+    """Run the purge, and another reader if there is one, in a thread while the block runs.
+
+    `records` yields the new stream records at each iteration. A reader that fails gets its records again and holds up no other.
+    """
     stopping = threading.Event()
+    readers: list[Reader] = [deliver, *([other] if other else [])]
 
     def work() -> None:
-        pending: list[dict[str, Any]] = []
-        while not stopping.wait(_POLL_INTERVAL):
+        pending: list[list[dict[str, Any]]] = [[] for _ in readers]
+        while not stopping.wait(POLL_INTERVAL):
             try:
-                pending += next(records)
-                pending = deliver(pending) if pending else []
+                new = next(records)
             except Exception:  # the stream is read again; requests report an unavailable database
                 logger().exception("stream not read")
+                continue
+            for number, reader in enumerate(readers):
+                pending[number] += new
+                try:
+                    pending[number] = reader(pending[number]) if pending[number] else []
+                except Exception:  # the records are given again
+                    logger().exception("stream records not handled")
 
-    thread = threading.Thread(target=work, name="purge", daemon=True)
+    thread = threading.Thread(target=work, name="stream", daemon=True)
     thread.start()
     try:
         yield

@@ -8,6 +8,7 @@ import traceback
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
+from unittest.mock import patch
 
 import httpx
 import pytest
@@ -17,7 +18,8 @@ from identity_service import clock
 from identity_service.keys import well_formed
 from identity_service.log import logger
 from identity_service.plans import PLANS
-from identity_service.store import accounts
+from identity_service.store import accounts, webhooks
+from identity_service.webhooks import hooks
 from local import dynamodb
 from local.edge import Edge
 
@@ -70,7 +72,8 @@ class KeyDetector(logging.Handler):
 
 
 @pytest.fixture
-def table():
+def table(monkeypatch, tmp_path):
+    monkeypatch.setenv("IDENTITY_OS_SECRET_FILE", str(tmp_path / "secret"))
     with dynamodb.running(os.environ.get("TEST_DYNAMODB", "embedded")):
         yield
 
@@ -152,6 +155,15 @@ def stopped_clock(monkeypatch):
     stopped = Clock()
     monkeypatch.setattr(clock, "time", SimpleNamespace(time=stopped))
     return stopped
+
+
+def stored_webhook(account_id):
+    """The webhook of the events in events/, with a delivery; its id and the delivery's."""
+    with patch.object(hooks, "secrets", SimpleNamespace(token_hex=lambda _: "0123456789abcdef")):
+        hook = hooks.create(account_id, "https://hooks.example.com/").hook
+    message = {"account": account_id, "hook": hook["id"], "id": "4f1a" * 16, "at": "2026-03-24T10:15:30Z"}
+    webhooks.note(message | {"type": "agent.paused", "payload": "{}"}, webhooks.DELIVERED, 1, 204, 181)
+    return hook["id"], message["id"]
 
 
 def lambda_event(name, account_id="", plan="pro", instance_id=""):

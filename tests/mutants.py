@@ -44,6 +44,11 @@ DELETION: Final = (*PYTEST, "tests/unit/test_account_deletion.py")
 BAD_INPUT: Final = (*PYTEST, "tests/bad_input")
 NORMAL: Final = (*PYTEST, "tests/unit/test_normal_agents.py")
 FUZZ: Final = (*PYTEST, "tests/property/test_contract_consistency.py")
+EVENTS: Final = (*PYTEST, "tests/unit/test_events.py")
+DELIVERY: Final = (*PYTEST, "tests/events/test_delivery.py")
+ADDRESSES: Final = (*PYTEST, "tests/events/test_addresses.py")
+WEBHOOKS: Final = (*PYTEST, "tests/api/test_webhooks.py")
+SCHEDULES: Final = (*PYTEST, "tests/events/test_schedules.py")
 COUNTS: Final = (".venv/bin/python", "-m", "benchmarks.speed", "counts")
 ARCHITECTURE: Final = (*PYTEST, "tests/unit/test_architecture.py", "-k", "layers")
 SERVICE: Final = "layers/service/identity_service"
@@ -169,6 +174,44 @@ MUTANTS: Final = [
     ("a context limit off by one", f"{SERVICE}/request_models.py", "CONTEXT_LIMIT = 8_192", "CONTEXT_LIMIT = 8_193", BAD_INPUT),
     ("a parser without a depth limit", f"{SERVICE}/legacy.py", "from_json(body) |", "json.loads(body) |", BAD_INPUT),
     ("bytecode checked by timestamp", "layers/service/Makefile", "unchecked-hash", "timestamp", ARCHITECTURE),
+    ("an event of each cycle of a drift", f"{SERVICE}/events.py", "now.level > max(earlier.level,",
+     "now.level > max(0,", EVENTS),
+    ("a batch that tells its last cycle", f"{SERVICE}/events.py", "begun[0].cycle", "begun[-1].cycle", EVENTS),
+    ("events beside the record", f"{STORE}/audit_trail.py", ', "events": new.events}', "}", EVENTS),
+    ("a threshold told again and again", f"{STORE}/outbox.py", "identity = event_id(account_id, THRESHOLD_REACHED, month,",
+     "identity = event_id(account_id, THRESHOLD_REACHED, str(cycles), str(now()),", EVENTS),
+    ("a look-up that is not looked at", f"{SERVICE}/webhooks/addresses.py", "            if not is_public(address):",
+     "            if False:", ADDRESSES),
+    ("one good address is enough", f"{SERVICE}/webhooks/addresses.py", "for address in sorted(found):",
+     "for address in sorted(found)[:1]:", ADDRESSES),
+    ("an address behind 6to4", f"{SERVICE}/webhooks/addresses.py", '        "2002::/16",', '        "2003::/16",', ADDRESSES),
+    ("another cloud's host", f"{SERVICE}/webhooks/addresses.py", '"168.63.129.16/32"', '"168.63.129.17/32"', ADDRESSES),
+    ("localhost for everybody", f"{SERVICE}/webhooks/addresses.py", "in _LOCALHOST and localhost_allowed()",
+     "in _LOCALHOST", ADDRESSES),
+    ("a connection that looks up again", f"{SERVICE}/webhooks/sending.py", "(self._where.address, self._where.port)",
+     "(self._where.host, self._where.port)", ADDRESSES),
+    ("a certificate for any name", f"{SERVICE}/webhooks/sending.py", "server_hostname=self._where.host",
+     "server_hostname='hooks.example.com'", ADDRESSES),
+    ("a slow receiver that is waited for", f"{SERVICE}/webhooks/sending.py", "    ending.start()\n", "", ADDRESSES),
+    ("a secret that opens anywhere", f"{SERVICE}/webhooks/sealing.py", 'return f"{account_id}#{hook_id}".encode()',
+     'return b""', DELIVERY),
+    ("a redirect taken for a success", f"{SERVICE}/webhooks/sending.py", "self.status < 300", "self.status < 400", DELIVERY),
+    ("another id on a retry", f"{SERVICE}/webhooks/messages.py", 'f"{identity}.{hook_id}".encode()',
+     'f"{identity}.{hook_id}{__import__(\'time\').time()}".encode()', DELIVERY),
+    ("an old secret that signs for ever", "functions/deliver/app.py", 'hook.get("older_until", 0) > now()',
+     '"older_secret" in hook', DELIVERY),
+    ("a delivery that is sent twice", "functions/deliver/app.py", 'sent["status"] in _ENDED', "False", DELIVERY),
+    ("a webhook that is never switched off", f"{STORE}/webhooks.py", "if moment - since < PATIENCE:", "if True:", DELIVERY),
+    ("another account's events", f"{STORE}/webhooks.py", 'return f"HOOKS#{account_id}"', 'return "HOOKS#"', DELIVERY),
+    ("a failed record that is forgotten", "functions/fanout/app.py", '"itemIdentifier": record["dynamodb"]["SequenceNumber"]}]',
+     '"itemIdentifier": record["dynamodb"]["SequenceNumber"]}][:0]', DELIVERY),
+    ("delivered before it was noted", "functions/deliver/app.py", "    answer = sending.post(",
+     "    webhooks.note(message, webhooks.DELIVERED, attempts)\n    answer = sending.post(", SCHEDULES),
+    ("a secret in a list", f"{SERVICE}/responses.py", '        "url": hook["url"],\n',
+     '        "url": hook["url"] + str(hook["secret"]),\n', WEBHOOKS),
+    ("a rotation for each retry", f"{SERVICE}/webhooks/hooks.py", 'if once and hook.get("rotated_by") == once.key:',
+     "if False:", WEBHOOKS),
+    ("a read key that sees webhooks", f"{SERVICE}/scopes.py", "if resource.startswith(_WEBHOOKS):", "if False:", SCOPES),
     ("a throttled call that is never given up", f"{STORE}/dynamodb.py", "_ATTEMPTS = 3", "_ATTEMPTS = 9", COUNTS),
     ("a needless query", f"{STORE}/audit_trail.py", "if number == 1:", "if number == 0:", COUNTS),
     ("a needless import", f"{SERVICE}/cold_start.py", "import gc\n", "import gc\nimport boto3\n", COUNTS),

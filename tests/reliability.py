@@ -1,8 +1,11 @@
-"""`make reliability`: tests the guarantees of docs/reliability.md. SOAK=seconds of the soak test (60), SEED to repeat a run.
+"""`make reliability`: tests the guarantees of docs/reliability.md.
+
+SOAK=seconds of the soak test (60), KILLS=kills of a server that delivers events (6), SEED to repeat a run.
 
 `python -m tests.reliability bad_input` runs only one section.
 """
 
+import logging
 import os
 import random
 import re
@@ -20,6 +23,7 @@ from local import dynamodb, template
 from local.edge import Edge
 from tests.bad_input.fuzz import OBSERVATION, fuzz
 from tests.conftest import Caller
+from tests.events import killed, schedules
 from tests.faults import machine
 from tests.integration import run as integration
 from tests.serving import serving
@@ -110,6 +114,33 @@ def schemathesis(seed: int) -> Rows:
     yield "schemathesis, all checks", f"{counted[1]} cases, 0 failures"
 
 
+def events(seed: int) -> Rows:
+    """Events: random schedules of failure from a request to a receiver, compared with a model."""
+    logging.disable()  # every failure is logged, and is meant
+    seen = schedules.play(runs=40, seed=seed)
+    logging.disable(logging.NOTSET)
+    assert seen["arrived"] > 100, seen
+    assert seen["lost"] == seen["of failed requests"] == 0, seen
+    refused = sum(seen[f"answered {kind}"] for kind in (500, 302, "reset"))
+    yield "requests", f"{seen['requests']}, {seen['requests without effect']} of them without effect"
+    yield "functions killed", f"{seen['functions killed']} between two steps; {seen['faults met']} faults of the table"
+    yield "receivers and DNS", f"{refused} bad answers; {seen['names with a private address']} names led inside, 0 connections"
+    yield (
+        "events",
+        f"{seen['arrived']} arrived and verified, {seen['arrived more than once']} again, {seen['given up']} given up",
+    )
+    yield "lost, of failed requests", f"{seen['lost']}, {seen['of failed requests']}"
+
+
+def events_killed(seed: int) -> Rows:
+    """Events: a server on DynamoDB Local that is killed at any moment and started again."""
+    seen = killed.play(kills=int(os.environ.get("KILLS", "6")), seed=seed)
+    yield "servers killed", str(seen["servers killed"])
+    yield "events", f"{seen['events']} expected, {seen['arrived more than once']} arrived more than once"
+    yield "lost, of nothing", f"{seen['lost']}, {seen['of nothing']}"
+    assert seen["lost"] == seen["of nothing"] == 0, seen
+
+
 def real_engine(seed: int) -> Rows:
     """Races and a soak test on DynamoDB Local, with four server processes."""
     seconds = float(os.environ.get("SOAK", "60"))
@@ -127,12 +158,12 @@ def main() -> int:
     """Print the table and return the exit code."""
     seed = int(os.environ.get("SEED", random.randrange(10**6)))
     print(f"SEED={seed}", flush=True)
-    sections: list[Callable[[int], Rows]] = [faults, damage, bad_input, schemathesis, real_engine]
+    sections: list[Callable[[int], Rows]] = [faults, damage, bad_input, schemathesis, events, events_killed, real_engine]
     failed = []
     chosen = [section for section in sections if section.__name__ in sys.argv[1:]] or sections
     for section in chosen:
         print(f"\n{(section.__doc__ or '').strip()}", flush=True)
-        if section is real_engine and shutil.which("java") is None:
+        if section in (real_engine, events_killed) and shutil.which("java") is None:
             print("  SKIPPED: needs Java 17; nothing was run on DynamoDB Local")
             continue
         try:

@@ -116,7 +116,8 @@ async def delete(request: Request, instance_id: str) -> Response:
     """Deletes the instance at once for every reader; its remaining data is removed in the background."""
     request_meter = meter(request)
     request_meter.count_request()
-    if not instances.remove(request_meter.principal.account_id, instance_id):
+    principal = request_meter.principal
+    if not instances.remove(principal.account_id, instance_id, principal.key_id):
         raise errors.not_found("instance")
     return data_response({"id": instance_id, "deleted": True})
 

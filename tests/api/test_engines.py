@@ -69,7 +69,8 @@ def test_each_version_decides_as_it_always_did(pro):
     frozen = engines.engine(OLD)
     state = frozen.birth({}, [0.0] * 7, 0.8)
     rows = [{"mode_target": MODES[turn % 3], "signal_strength": 0.5, "confidence": 1.0} for turn in range(30)]
-    state, steps = frozen.process(json.loads(state), rows, contracts="last")
+    done = frozen.process(json.loads(state), rows, contracts="last")
+    state, steps = done["state"], done["steps"]
     assert last["contract"] == steps[-1]["contract"] == pro.get(f"/instances/{old}/contract").json()["data"]
     assert last["snapshot"]["id"] == steps[-1]["snapshot"]["id"]
     assert instances.get(pro.account_id, old).encoded == state

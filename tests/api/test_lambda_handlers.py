@@ -8,9 +8,10 @@ import pytest
 from identity_service import response_models
 from identity_service.keys import new_key
 from local import openapi, template
-from tests.conftest import EVENTS, lambda_event
+from tests.conftest import EVENTS, lambda_event, stored_webhook
 
-ENDPOINTS = sorted(path.stem for path in EVENTS.glob("*.json") if path.stem not in ("authorizer", "purge"))
+NOT_FROM_THE_API = ("authorizer", "deliver", "fanout", "purge")
+ENDPOINTS = sorted(path.stem for path in EVENTS.glob("*.json") if path.stem not in NOT_FROM_THE_API)
 
 
 def event_of(name):
@@ -33,9 +34,10 @@ def described(event, status):
 @pytest.mark.parametrize("name", ENDPOINTS)
 def test_each_event_gets_a_valid_response(name, pro):
     instance_id = pro.new_instance()
+    stored_webhook(pro.account_id)
     event = lambda_event(name, pro.account_id, instance_id=instance_id)
     status, headers, body = call(name, event)
-    assert status == (201 if name in ("instances_create", "instances_fork") else 200), body
+    assert status == (201 if name.endswith(("s_create", "s_fork")) else 200), body
     assert headers["x-request-id"] == event["requestContext"]["requestId"]
     assert headers["content-type"] == "application/json"
     described(event, status).model_validate(body, strict=False)
@@ -44,6 +46,7 @@ def test_each_event_gets_a_valid_response(name, pro):
 
 @pytest.mark.parametrize("name", [name for name in ENDPOINTS if event_of(name)["httpMethod"] == "GET"])
 def test_head_answers_as_get_does_without_the_body(name, pro, stopped_clock):
+    stored_webhook(pro.account_id)
     event = lambda_event(name, pro.account_id, instance_id=pro.new_instance())
     handler = import_module(f"functions.{name.split('_')[0]}.app").handler
     get, head = handler(event, None), handler(event | {"httpMethod": "HEAD"}, None)
@@ -70,8 +73,8 @@ def test_there_is_an_event_for_each_endpoint():
         for route in import_module(f"functions.{group}.app").app.routes:
             routes |= {(method, route.path) for method in route.methods}
     assert covered == routes
-    # The seed's 16, health, simulate, goals/assess, timeline, upgrade, fork, audit and audit/verify.
-    assert len(covered) == 24
+    # The seed's 16, health, simulate, goals/assess, timeline, upgrade, fork, audit and audit/verify, nine of webhooks.
+    assert len(covered) == 33
 
 
 def test_every_route_is_in_the_template_and_the_other_way_round():
@@ -121,3 +124,9 @@ def test_authorizer_ignores_the_case_of_the_scheme(pro, scheme, accepted):
 def test_authorizer_raises_unauthorized(table, key):
     with pytest.raises(Exception, match=r"^Unauthorized$"):
         authorize(key)
+
+
+@pytest.mark.parametrize("name", ["deliver", "fanout"])
+def test_the_events_of_stream_and_queue_are_handled(name, table):
+    # Nobody has a webhook, so nothing goes to the queue, and a delivery to an unknown webhook is over.
+    assert import_module(f"functions.{name}.app").handler(event_of(name), None) == {"batchItemFailures": []}

@@ -12,6 +12,7 @@ from identity_service.response_models.contract import Rule, Step
 from identity_service.response_models.errors import Code
 from identity_service.response_models.words import WORDS
 from local import examples, openapi, template
+from tests.conftest import stored_webhook
 
 COMMITTED = json.loads((template.ROOT / "docs" / "openapi.json").read_text())
 OPERATIONS = {
@@ -21,7 +22,7 @@ OPERATIONS = {
 }
 VERBS = (
     *("create", "list", "get", "update", "delete", "process", "simulate", "assess"),
-    *("reset", "upgrade", "fork", "verify", "submit", "check"),
+    *("reset", "upgrade", "fork", "verify", "submit", "check", "rotate", "test", "redeliver"),
 )
 
 
@@ -111,7 +112,7 @@ def test_words_are_enums():
         assert schemas[name]["enum"] == list(values)
         assert [path for path, node in objects(schemas) if node.get("enum") == list(values)] == [(name,)]
     patterns = {node["pattern"] for _, node in objects(schemas) if isinstance(node.get("pattern"), str)}
-    assert patterns == {"^inst_[0-9a-f]{16}$", "^snap_[0-9a-f]{16}$"}
+    assert patterns == {"^inst_[0-9a-f]{16}$", "^snap_[0-9a-f]{16}$", "^hook_[0-9a-f]{16}$", "^[0-9a-f]{64}$"}
 
 
 def test_rules_and_steps_of_explanations_are_all_listed():
@@ -149,7 +150,9 @@ def test_a_request_example_works_as_it_stands(pro, name, example):
     content = operation["requestBody"]["content"]["application/json"]
     body = content["examples"][example]["value"]
     conforms(body, content["schema"])
+    webhook_id, delivery_id = stored_webhook(pro.account_id)
     path = path.removeprefix("/v1").replace("{instance_id}", pro.new_instance())
+    path = path.replace("{webhook_id}", webhook_id).replace("{delivery_id}", delivery_id)
     response = pro.request(method, path, json=body)
     status, described = success(operation)
     assert response.status_code == status, response.text
@@ -163,6 +166,7 @@ def test_a_request_without_a_body_works_with_the_parameters_of_the_document(pro,
     for parameter in operation.get("parameters", []):
         if parameter["in"] == "path":
             values[parameter["name"]] = parameter["example"]
+    stored_webhook(pro.account_id)
     path = path.removeprefix("/v1").format(**values).replace(examples.INSTANCE, pro.new_instance())
     query = {p["name"]: p["schema"]["default"] for p in operation.get("parameters", []) if "default" in p["schema"]}
     response = pro.request(method, path, params=query)

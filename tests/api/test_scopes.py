@@ -10,7 +10,7 @@ from identity_service.store import accounts
 from local import openapi
 from local.scopes import table
 from local.template import ROOT
-from tests.conftest import Caller
+from tests.conftest import Caller, stored_webhook
 
 OBSERVATION = {"mode_target": "ORDER", "signal_strength": 0.5}
 #: A request for each operation that has a body, such that an operator's key gets a success.
@@ -25,6 +25,11 @@ BODIES = {
     "/v1/instances/{instance_id}/upgrade": {"engine_version": "1.0.0", "preview": False},
     "/v1/instances/{instance_id}/fork": {"at_cycle": 0, "name": "B"},
     "/v1/test/submit": None,
+    "/v1/webhooks": {"url": "https://hooks.example.com/b"},
+    "/v1/webhooks/{webhook_id}": {"description": "B"},
+    "/v1/webhooks/{webhook_id}/rotate": {},
+    "/v1/webhooks/{webhook_id}/test": {},
+    "/v1/webhooks/{webhook_id}/deliveries/{delivery_id}/redeliver": {},
 }
 OPERATIONS = sorted(
     (method.upper(), path)
@@ -70,8 +75,11 @@ def test_every_body_is_of_an_operation():
 def test_every_endpoint_with_every_scope(pro, method, path, scope):
     instance_id = pro.new_instance()
     before = pro.get(f"/instances/{instance_id}").json()
-    allowed = scope == "operator" or method == "GET" or (scope == "agent" and (method, path) in AGENT)
-    url = path.format(instance_id=instance_id, persona_id="persona_leader")
+    read = method == "GET" and not path.startswith("/v1/webhooks")
+    allowed = scope == "operator" or read or (scope == "agent" and (method, path) in AGENT)
+    webhook_id, delivery_id = stored_webhook(pro.account_id)
+    ids = {"webhook_id": webhook_id, "delivery_id": delivery_id}
+    url = path.format(instance_id=instance_id, persona_id="persona_leader", **ids)
     caller = Scoped(pro, scope)
     response = caller.request(method, url, **body_of(path, method, pro))
     assert response.headers["X-Key-Scope"] == scope

@@ -47,6 +47,12 @@ def _invite(page: Any, console: str) -> None:
     page.get_by_role("button", name="Make an invitation").click()
 
 
+def _new_webhook(page: Any, console: str) -> None:
+    page.goto(f"{console}/settings/webhooks")
+    page.get_by_label("Where to").fill("https://hooks.example.com/identity-os")
+    page.get_by_role("button", name="Create the webhook").click()
+
+
 def _agent(page: Any, console: str) -> None:
     page.goto(f"{console}/agents")
     page.get_by_role("link", name="support-bot", exact=True).click()
@@ -147,6 +153,8 @@ PAGES = (
     Shown("test-result", reach=_test_result),
     Shown("retest", reach=_retest),
     Shown("usage", "/settings/usage"),
+    Shown("webhooks", "/settings/webhooks"),
+    Shown("webhook", reach=_new_webhook),
     Shown("people", reach=_invite),
     Shown("accounts", "/accounts"),
     Shown("not-found", "/nothing"),

@@ -57,13 +57,14 @@ def birth_inputs(state: Document) -> dict[str, Any]:
 
 def process(
     state: Document, observations: Iterable[Mapping[str, Any]], *, snapshots: Which = "last", contracts: Which = "none"
-) -> tuple[str, list[dict[str, Any]]]:
-    """The state after the observations, and one step for each of them.
+) -> dict[str, Any]:
+    """`state` after the observations, one of `steps` for each of them, and `before`: a step for the state before the first.
 
     A step has cycle, drift, event (a drift event or None), and turn (the cycle in a few figures); `snapshots` and `contracts`
     say which steps have a snapshot and a contract too. At least one observation.
     """
-    results = process_all(restore(state), [_observation(row) for row in observations])
+    before = restore(state)
+    results = process_all(before, [_observation(row) for row in observations])
     last = len(results) - 1
     final = encode(results[last][0])
     steps = []
@@ -79,7 +80,8 @@ def process(
         if _wanted(contracts, number == last):
             step["contract"] = contract_view(contract_of(after))
         steps.append(step)
-    return final, steps
+    then = _turn(before, before.drift)
+    return {"state": final, "steps": steps, "before": {"cycle": before.cycle, "turn": then}}
 
 
 def _wanted(which: Which, is_last: bool) -> bool:

@@ -3,6 +3,7 @@
 import json
 import re
 from fnmatch import fnmatchcase
+from unittest.mock import patch
 from uuid import uuid4
 
 import pytest
@@ -11,11 +12,13 @@ from identity_engine import birth
 from identity_service.clock import now
 from identity_service.plans import PLANS
 from identity_service.store import dynamodb as store_client
-from identity_service.store import instances, one_time, sessions
+from identity_service.store import instances, one_time, sessions, webhooks
 from identity_service.store.audit_trail import Actor
+from identity_service.webhooks import hooks
 from local import stream, template
 from tests.conftest import EVENTS, Caller
 from tests.console.person import BASE, Person, prepare_console
+from tests.events.world import Receiver, world
 
 #: All gateway response types (API Gateway developer guide, "Gateway response types").
 GATEWAY_TYPES = {
@@ -86,7 +89,7 @@ def permissions(operation, arguments):
 
 
 @pytest.fixture
-def needed_by_function(edge, monkeypatch):
+def needed_by_function(edge, monkeypatch, tmp_path):
     """The permissions that each function needed while every endpoint was called, errors included."""
     needed_by_function = {}
     running = []
@@ -133,10 +136,31 @@ def needed_by_function(edge, monkeypatch):
 
         handler({"Records": [{"eventName": "REMOVE", "dynamodb": {"Keys": key, "SequenceNumber": "1"}}]}, stream._Context(80))
         running.pop()
+    for headers in ([], [name_it]):  # of the plan that has room for so many requests in a minute
+        callers[1].client.event_hooks = {"request": headers}
+        call_webhooks(callers[1])
     running.append("console")
     use_the_console(edge)
     running.pop()
+    tell_of_everything(callers[0], running, tmp_path)
     return needed_by_function
+
+
+def tell_of_everything(caller, running, folder):
+    """A webhook that takes events, one that fails and is switched off, and one that works again."""
+    receiver = Receiver()
+    receiver.plan.extend([500, 204, 500, 500])
+    with world(folder) as here, patch.object(webhooks, "PATIENCE", 0):
+        hook = hooks.create(caller.account_id, receiver.url, ["agent.created"]).hook
+        for _ in range(2):
+            caller.new_instance()
+            for function, seconds in (("fanout", 0), ("deliver", 0), ("deliver", 10)):
+                here.time += seconds
+                running.append(function)
+                (here.tell if function == "fanout" else here.deliver)()
+                running.pop()
+            hooks.update(caller.account_id, hook["id"], {"enabled": True})
+    receiver.close()
 
 
 def name_it(request):
@@ -178,6 +202,15 @@ def call_everything(caller):
         assert response.status_code == 200, response.text
 
 
+def call_webhooks(caller):
+    made = caller.post("/webhooks", json={"url": "https://hooks.example.com/"}).json()["data"]["id"]
+    hook = f"/webhooks/{made}"
+    assert caller.patch(hook, json={"enabled": True}).status_code == 200
+    assert [caller.get(path).status_code for path in ("/webhooks", hook, f"{hook}/deliveries")] == [200] * 3
+    assert [caller.post(f"{hook}/{what}").status_code for what in ("test", "rotate")] == [200] * 2
+    assert caller.delete(hook).status_code == 200
+
+
 def use_the_console(edge):
     """Everything that people do in the console: sign up, see agents, make and revoke keys, invite, change roles, log out."""
     one_time.keep_login("state", "value", 60)
@@ -198,6 +231,9 @@ def use_the_console(edge):
     assert guest.post(f"/invitations/{token}").status_code == 303
     assert owner.post(f"/settings/people/{guest.user.ref}/role", role="owner").status_code == 303
     assert owner.post(f"/settings/people/{guest.user.ref}/remove").status_code == 303
+    hook = re.search(r"hook_[0-9a-f]{16}", owner.post("/settings/webhooks", url="https://hooks.example.com/").text)[0]
+    for what in ("test", "rotate", "delete"):
+        assert owner.post(f"/settings/webhooks/{hook}/{what}").status_code in (200, 303)
     owner.post("/settings/people/invitations", email="else@acme.example", role="viewer")
     invitation = re.search(r"invite_[0-9a-f]{16}", owner.get("/settings/people").text)[0]
     assert owner.post(f"/settings/people/invitations/{invitation}/withdraw").status_code == 303
@@ -241,11 +277,12 @@ def test_the_console_reads_its_own_settings_and_no_other_secret():
     console = RESOURCES["Console"]["Properties"]
     (policy,) = console["Policies"]
     other = {
-        action: statement["Resource"]["Sub"]
+        action: statement["Resource"].get("Sub") or statement["Resource"]["GetAtt"]
         for statement in policy["Statement"]
         for action in statement["Action"]
         if not action.startswith("dynamodb:")
     }
+    assert other.pop("kms:Encrypt") == "WebhookKey.Arn"
     assert set(other) == {"ssm:GetParameter", "secretsmanager:GetSecretValue"}
     assert all("identity-os/${Stage}/console/*" in resource for resource in other.values())
     variables = console["Environment"]["Variables"]
@@ -448,12 +485,17 @@ def test_every_alarm_has_an_action_and_is_documented():
         assert f"### {properties['AlarmName']['Sub'].removeprefix('identity-os-${Stage}-')}\n" in explained
 
 
-@pytest.mark.parametrize(("alarm", "without"), [("FunctionErrors", {"Authorizer"}), ("FunctionThrottles", set())])
+@pytest.mark.parametrize(
+    ("alarm", "without"), [("FunctionErrors", {"Authorizer"}), ("FunctionThrottles", {"Fanout", "Deliver"})]
+)
 def test_the_alarms_on_functions_watch_every_function(alarm, without):
-    """The authorizer raises for every bad key: that is how it refuses."""
+    """The authorizer raises for every bad key: that is how it refuses. A throttled fan-out or delivery is tried again by its
+    source, `events-behind` tells of it, and an alarm takes ten metrics at most.
+    """
     metrics = [metric["MetricStat"]["Metric"] for metric in RESOURCES[alarm]["Properties"]["Metrics"] if "MetricStat" in metric]
     watched = {metric["Dimensions"][0]["Value"]["Ref"] for metric in metrics}
     assert watched == set(of_type("AWS::Serverless::Function")) - without
+    assert len(metrics) <= 10
 
 
 def test_dashboard_is_valid_and_refers_to_existing_resources():
@@ -461,4 +503,37 @@ def test_dashboard_is_valid_and_refers_to_existing_resources():
     names = set(re.findall(r"\$\{(\w+)", body))
     assert names <= set(RESOURCES) | {"AWS", "Stage"}
     widgets = json.loads(re.sub(r"\$\{[^}]+\}", "x", body))["widgets"]
-    assert len(widgets) == 8
+    assert len(widgets) == 11
+
+
+def test_the_filter_of_the_fan_out_lets_through_what_it_handles():
+    from functions.fanout import app
+
+    (one,) = RESOURCES["Fanout"]["Properties"]["Events"]["Committed"]["Properties"]["FilterCriteria"]["Filters"]
+    pattern = json.loads(one["Pattern"])
+    assert pattern["eventName"] == ["INSERT"]
+    assert tuple(each["prefix"] for each in pattern["dynamodb"]["Keys"]["SK"]["S"]) == app._KINDS
+    assert pattern["dynamodb"]["NewImage"] == {"events": {"S": [{"exists": True}]}}
+    assert RESOURCES["Table"]["Properties"]["StreamSpecification"] == {"StreamViewType": "NEW_IMAGE"}
+
+
+def test_the_delivery_opens_webhooks_their_secrets_and_its_queues_alone():
+    (policy,) = RESOURCES["Deliver"]["Properties"]["Policies"]
+    others = {s["Action"][0]: s["Resource"] for s in policy["Statement"] if not s["Action"][0].startswith("dynamodb:")}
+    assert others == {
+        "kms:Decrypt": {"GetAtt": "WebhookKey.Arn"},
+        "sqs:ChangeMessageVisibility": {"GetAtt": "Deliveries.Arn"},
+        "sqs:SendMessage": {"GetAtt": "DeadDeliveries.Arn"},
+    }
+    for name, function in of_type("AWS::Serverless::Function").items():
+        opens = [key for _, _, like, _ in statements(function) for key in like if key.startswith("HOOKS")]
+        assert not opens or name in ("Fanout", "Deliver", "Webhooks", "Console"), name
+
+
+def test_the_queue_hides_a_message_for_longer_than_a_delivery_takes():
+    from identity_service.webhooks import sending
+
+    queue, deliver = RESOURCES["Deliveries"]["Properties"], RESOURCES["Deliver"]["Properties"]
+    assert queue["VisibilityTimeout"] >= 6 * deliver["Timeout"]
+    assert deliver["Timeout"] > 2 * sending.DEADLINE
+    assert queue["MessageRetentionPeriod"] == 14 * 86_400

@@ -14,6 +14,7 @@ from functions.console.pages import (
     personality_test,
     personas,
     usage,
+    webhooks,
     welcome,
     what_if,
 )
@@ -30,6 +31,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     personas.router,
     keys.router,
     usage.router,
+    webhooks.router,
     people.router,
 )
 

@@ -100,8 +100,9 @@ async def show(
             context["problem"], status = problem, 400
         else:
             reports = [report.row("") for report, times in read for _ in range(times)]
-            after, steps = engine(head.engine_version).process(head.document(), reports, contracts="every")
-            context["preview"] = compare(head, after)
+            done = engine(head.engine_version).process(head.document(), reports, contracts="every")
+            steps = done["steps"]
+            context["preview"] = compare(head, done["state"])
             context["drift"] = steps[-1]["drift"]
             context["steps"] = [_step(number, step) for number, step in enumerate(steps, 1)]
     return page(

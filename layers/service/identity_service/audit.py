@@ -245,8 +245,8 @@ def explain_export(lines: Iterable[str], cycle: int) -> dict[str, Any] | None:
             raise replay.foreign
         at = [number for number, step in enumerate(replay.lineage.steps, 1) if step["cycle"] == cycle]
         if at:
-            state, _ = engine(record["engine_version"]).process(json.loads(before), record["observations"][: at[0]])
-            found = record, state
+            rows = record["observations"][: at[0]]
+            found = record, engine(record["engine_version"]).process(json.loads(before), rows, snapshots="none")["state"]
         elif cycle == 0 and record["kind"] != "observations" and record["state"]["cycle"] == 0:
             found = record, replay.lineage.state
     return found and contract_view(*found, cycle, explain=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from identity_engine import Profile
-from identity_service import errors
+from identity_service import errors, events
 from identity_service.clock import iso, now
 from identity_service.engines import Which, birth, engine
 from identity_service.limits import Meter
@@ -79,6 +79,12 @@ def current_snapshot(head: Head) -> dict[str, Any]:
 def turn(head: Head) -> dict[str, Any]:
     """The instance's last cycle in a few figures."""
     return engine(head.engine_version).turn(head.document())
+
+
+def standing(head: Head) -> events.Moment:
+    """What events look at of an instance."""
+    step = {"cycle": head.document()["cycle"], "turn": turn(head)}
+    return events.moment_of(step, lambda: current_contract(head))
 
 
 def current_contract(head: Head) -> dict[str, Any]:
@@ -151,26 +157,28 @@ def _process_observations(
 ) -> Change[list[Step]]:
     stamp = iso(moment)
     rows = [o.row(stamp) for o in observations]
-    encoded, steps = _steps(head, rows, intermediate=intermediate)
+    encoded, steps, before = _steps(head, rows, intermediate=intermediate)
     snapshot = snapshot_response(head.id, steps[-1].outcome["snapshot"])
 
+    seen = events.of_cycles(before, [events.moment_of(step.outcome) for step in steps])
+    outbox = events.attribute(head.name, events.moment_of(steps[-1].outcome), seen)
     turns = timeline.packed([step.outcome["turn"] for step in steps])
     rows = [row | {"cycle": step.outcome["cycle"]} for row, step in zip(rows, steps, strict=True)]
-    record = audit_trail.ObservationsRecord(rows, snapshot, encoded, stamp, actor, head.commit, turns)
+    record = audit_trail.ObservationsRecord(rows, snapshot, encoded, stamp, actor, head.commit, turns, outbox)
     records, digest = audit_trail.put_observations(head.trail_position(), record)
 
-    events = []
+    drifts = []
     for row, step in zip(rows, steps, strict=True):
         event = step.outcome["event"]
         if event:
-            events.append(event | {"timestamp": row["timestamp"]})
-    if events:
-        records.append(audit_trail.put_drift_events(head.partition(), head.drifts + 1, events))
-    levels = [event["drift_level"] for event in events]
+            drifts.append(event | {"timestamp": row["timestamp"]})
+    if drifts:
+        records.append(audit_trail.put_drift_events(head.partition(), head.drifts + 1, drifts))
+    levels = [event["drift_level"] for event in drifts]
     d1, d2, d3 = (count + levels.count(level) for count, level in zip(head.drift_levels, ("D1", "D2", "D3"), strict=True))
     # A request counted in an earlier month but committed late must not change the newer month's count.
-    before = head.month_cycles if head.month == month else 0
-    month_count = (month, before + len(steps)) if month >= head.month else (head.month, head.month_cycles)
+    earlier = head.month_cycles if head.month == month else 0
+    month_count = (month, earlier + len(steps)) if month >= head.month else (head.month, head.month_cycles)
     after = replace(
         head,
         encoded=encoded,
@@ -179,7 +187,7 @@ def _process_observations(
         month_cycles=month_count[1],
         records=head.records + 1,
         seq=head.seq + len(steps),
-        drifts=head.drifts + len(events),
+        drifts=head.drifts + len(drifts),
         drift_levels=(d1, d2, d3),
         updated_at=stamp,
         reported_at=stamp,
@@ -187,11 +195,12 @@ def _process_observations(
     return Change(after, steps[-1].outcome["turn"], records, steps)
 
 
-def _steps(head: Head, rows: Sequence[dict[str, Any]], *, intermediate: bool) -> tuple[str, list[Step]]:
-    """The state after the rows, by the engine that the instance is pinned to, and a step for each row."""
+def _steps(head: Head, rows: Sequence[dict[str, Any]], *, intermediate: bool) -> tuple[str, list[Step], events.Moment]:
+    """The state after the rows, by the engine that the instance is pinned to, a step for each row, and the moment before."""
     which: Which = "every" if intermediate else "last"
-    encoded, outcomes = engine(head.engine_version).process(head.document(), rows, snapshots=which, contracts=which)
-    return encoded, [Step(head.id, outcome) for outcome in outcomes]
+    done = engine(head.engine_version).process(head.document(), rows, snapshots=which, contracts=which)
+    before = events.moment_of(done["before"], lambda: current_contract(head))
+    return done["state"], [Step(head.id, step) for step in done["steps"]], before
 
 
 def simulate(
@@ -290,7 +299,13 @@ def _replace_state(
         if seen.version is not None and current.version - 1 != seen.version:
             raise Outdated
         encoded = new_state(current)
-        record, digest = audit_trail.put_event(current.trail_position(), kind, encoded, stamp, actor, current.commit)
+        after = replace(current, encoded=encoded, records=current.records + 1, updated_at=stamp)
+        moment = standing(after)
+        decided = events.of_decision(standing(current), moment, kind, actor.note)
+        outbox = events.attribute(current.name, moment, decided)
+        position = current.trail_position()
+        record, digest = audit_trail.put_event(position, kind, encoded, stamp, actor, current.commit, events=outbox)
+        after = replace(after, digest=digest)
         after = replace(current, encoded=encoded, digest=digest, records=current.records + 1, updated_at=stamp)
         return with_response(Change(after, turn(after), [record, *seen.entries], after), render(after), idempotency)
 

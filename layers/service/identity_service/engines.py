@@ -53,7 +53,7 @@ class Engine(Protocol):
         *,
         snapshots: Which = "last",
         contracts: Which = "none",
-    ) -> tuple[str, list[dict[str, Any]]]: ...
+    ) -> dict[str, Any]: ...
     def reset(self, state: Document, mode: str) -> str: ...  # noqa: D102
     def migrate(self, state: Document) -> str: ...  # noqa: D102
     def snapshot(self, state: Document) -> dict[str, Any]: ...  # noqa: D102

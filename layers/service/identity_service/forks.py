@@ -14,9 +14,10 @@ from typing import Any, Final
 from identity_service import errors
 from identity_service.clock import iso, now
 from identity_service.cycles import Committed, load_head, snapshot_response, turn
+from identity_service.events import CREATED, Event
 from identity_service.limits import Meter
 from identity_service.lineage import Lineage
-from identity_service.store import audit_trail, dynamodb, instances
+from identity_service.store import audit_trail, dynamodb, instances, outbox
 from identity_service.store.audit_trail import LARGEST_BATCH, Actor, TrailPosition
 from identity_service.store.dynamodb import Item
 from identity_service.store.idempotency import IdempotencyRecord
@@ -58,7 +59,8 @@ def fork_instance(
         fork = _Fork(head, name, _history(head, seq, at_cycle), Actor(meter.principal.key_id), meter.windows.month)
         fork.write()
         body = render(fork.head)
-        instances.create(fork.birth(), meter.principal.instances, idempotency, body, 201)
+        told = outbox.put(fork.head.account_id, fork.event(), fork.id, fork.actor.id)
+        instances.create(fork.birth(), meter.principal.instances, idempotency, body, 201, [told])
     except LimitReached:
         meter.release()
         raise errors.instance_limit_reached(meter.principal.instances or 0) from None
@@ -205,6 +207,11 @@ class _Fork:
             records=self.position.number - 1,
             forked_from=self.origin,
         )
+
+    def event(self) -> Event:
+        """What webhooks hear of it. Not on a record: those are written before it is sure that there will be a fork."""
+        about = {"instance_id": self.id, "name": self.name, "cycle": self.origin["cycle"]}
+        return {"type": CREATED, **about, "forked_from": self.origin["instance_id"]}
 
     def birth(self) -> Birth:
         """What makes the records an instance: only while the mark is there, so never after a purge has begun."""

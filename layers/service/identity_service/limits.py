@@ -13,7 +13,7 @@ from identity_service import errors
 from identity_service.clock import now
 from identity_service.log import logger
 from identity_service.principal import Principal
-from identity_service.store import usage
+from identity_service.store import outbox, usage
 from identity_service.store.dynamodb import StoreUnavailable
 from identity_service.store.idempotency import Replayed
 
@@ -49,6 +49,7 @@ class Meter:
             except usage.OverLimit as over:
                 self.counts = over.counts
             else:
+                self._look_at_thresholds(self.counts.cycles)
                 raise errors.quota_exceeded(per_month, max(windows.month_ends - int(now()), 1))
         raise errors.rate_limit_exceeded(per_minute, max(windows.minute_ends - int(now()), 1))
 
@@ -82,6 +83,12 @@ class Meter:
     def commit(self) -> None:
         """Mark the reserved cycles as used, after the change is committed."""
         self._reserved = 0
+        if self.counts:
+            self._look_at_thresholds(self.counts.cycles)
+
+    def _look_at_thresholds(self, cycles: int) -> None:
+        account, windows = self.principal.account_id, self.windows
+        outbox.look_at_thresholds(account, windows.month, windows.month_ends, cycles, self.principal.per_month)
 
     def release(self) -> None:
         """Return the reserved cycles that were not committed."""

@@ -35,10 +35,9 @@ class Rerun:
         if kind in _INPUTS:
             self.state = version.birth(**engine(record["engine_version"]).birth_inputs(record["state"]))
         elif kind == "observations":
-            self.state, steps = version.process(
-                json.loads(self.state), record["observations"], snapshots="none", contracts=contracts
-            )
-            return steps
+            done = version.process(json.loads(self.state), record["observations"], snapshots="none", contracts=contracts)
+            self.state, steps = done["state"], done["steps"]
+            return list(steps)
         elif kind != "upgrade":
             if kind not in version.RESET_MODES:
                 raise OutOfLine(f"engine {version.VERSION} knows no {kind}, so it cannot replay record {record['record']}")
@@ -75,7 +74,8 @@ class Lineage:
     def _results(self, record: Mapping[str, Any], kind: str, version: Engine, contracts: Which) -> dict[str, Any]:
         if kind == "observations":
             rows = record["observations"]
-            self.state, self.steps = version.process(json.loads(self.state), rows, contracts=contracts)
+            done = version.process(json.loads(self.state), rows, contracts=contracts)
+            self.state, self.steps = done["state"], done["steps"]
             rows = [row | {"cycle": step["cycle"]} for row, step in zip(rows, self.steps, strict=True)]
             return {"observations": rows, "snapshot": self.steps[-1]["snapshot"]}
         more, self.steps = {}, []

@@ -53,7 +53,8 @@ def operation(
     extra: dict[str, Any] = {"responses": responses, "security": [] if public else [{"ApiKey": []}]}
     if body:
         forms = [f"#/components/schemas/{form.__name__}" for form in (body, batch_body) if form]
-        extra["requestBody"] = {"required": True, "content": _json(*forms)}
+        # A body without fields may be left out.
+        extra["requestBody"] = {"required": bool(body.model_fields), "content": _json(*forms)}
     if idempotent:
         extra["parameters"] = [_KEY]
     return {"operation_id": name, "summary": summary, "status_code": status, "openapi_extra": extra}

@@ -38,8 +38,8 @@ def contract_at(head: Head, cycle: int, *, explain: bool) -> dict[str, Any]:
     if way is None:
         raise _damaged(head)
     rows = [row for record in way.records for row in record["observations"]][: seq - way.seq]
-    encoded, _ = engine(way.engine_version).process(json.loads(way.encoded), rows, snapshots="none")
-    return contract_view(way.records[-1], encoded, cycle, explain=explain)
+    done = engine(way.engine_version).process(json.loads(way.encoded), rows, snapshots="none")
+    return contract_view(way.records[-1], done["state"], cycle, explain=explain)
 
 
 def _damaged(head: Head) -> RuntimeError:

@@ -36,7 +36,9 @@ from identity_engine import (
 )
 from identity_service.clock import parse_iso
 from identity_service.engines import NEWEST, Born, birth, versions
+from identity_service.events import TYPES
 from identity_service.openapi import without_default
+from identity_service.webhooks.addresses import URL_LIMIT
 
 CONTEXT_LIMIT = 8_192
 #: Longest note of a decision, in characters.
@@ -292,6 +294,35 @@ class GoalRequest(Request):
 
     complexity: _one_of(COMPLEXITIES) = Field(description="How much the goal takes.")  # type: ignore[valid-type]
     required_modes: list[ModeName] = Field(default_factory=list, description="The modes that it needs.")
+
+
+class EmptyRequest(Request):
+    """No fields: an empty body, or `{}`."""
+
+
+class WebhookRequest(Request):
+    """Where events go, and which."""
+
+    url: str = Field(min_length=1, max_length=URL_LIMIT, description="https on port 443, in the internet.")
+    types: list[_one_of(TYPES)] = Field(  # type: ignore[valid-type]
+        default_factory=list, max_length=50, description="The types of events to send; empty: all, those to come included."
+    )
+    description: Text = Field(default="", description="A note for people.")
+
+
+class WebhookUpdateRequest(Request):
+    """What to change. A field left out stays as it is."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
+
+    url: str = Field(
+        default="", min_length=1, max_length=URL_LIMIT, description="The new URL.", json_schema_extra=without_default
+    )
+    types: list[_one_of(TYPES)] = Field(  # type: ignore[valid-type]
+        default_factory=list, max_length=50, description="The new types; empty: all."
+    )
+    description: Text = Field(default="", description="The new description.", json_schema_extra=without_default)
+    enabled: bool = Field(default=True, description="false switches it off, true on again.", json_schema_extra=without_default)
 
 
 class ResponseRequest(Request):

@@ -1,8 +1,9 @@
-"""Response data of instances and personas. `response_models` describes the same shapes for the OpenAPI document."""
+"""Response data of instances, webhooks and personas. `response_models` describes the same shapes for the OpenAPI document."""
 
 from typing import Any
 
 from identity_engine import MODE_TITLES, Persona, mode_map
+from identity_service.clock import iso
 from identity_service.cycles import current_snapshot
 from identity_service.store.dynamodb import Item
 from identity_service.store.instances import Head
@@ -31,6 +32,36 @@ def instance_row_response(row: Item) -> dict[str, Any]:
     """An instance in a list."""
     fields = {name: row[name] for name in ("id", "name", "description", "created_at")}
     return fields | {"cycle_count": row["seq"], "energy_level": float(row["energy_level"])}
+
+
+def webhook_response(hook: Item) -> dict[str, Any]:
+    """A webhook, without its secret."""
+    since = hook.get("failing_since")
+    return {
+        "id": hook["id"],
+        "url": hook["url"],
+        "types": [] if hook["types"] == "*" else hook["types"].split(","),
+        "description": hook["description"],
+        "enabled": bool(hook["enabled"]),
+        "disabled_reason": None if hook["enabled"] else hook.get("disabled_reason"),
+        "failing_since": None if since is None else iso(since),
+        "created_at": hook["created_at"],
+    }
+
+
+def delivery_response(sent: Item) -> dict[str, Any]:
+    """A delivery in a list."""
+    return {
+        "id": sent["id"],
+        "type": sent["type"],
+        "created_at": sent["at"],
+        "status": sent["status"],
+        "attempts": sent["attempts"],
+        "response_status": sent["code"] or None,
+        "milliseconds": sent["milliseconds"],
+        "response": sent["answer"],
+        "tried_at": sent["tried_at"],
+    }
 
 
 def persona_response(persona: Persona) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """What a key may do. A key has a scope, and may be bound to instances.
 
-    read       GET and HEAD
+    read       GET and HEAD, but of webhooks
     agent      also creates instances, processes, simulates, assesses goals: what a bounded agent may hold
     operator   everything
 
@@ -17,6 +17,7 @@ OPERATOR: Final = "operator"
 #: All scopes; each may do what those before it may do.
 SCOPES: Final = (READ, AGENT, OPERATOR)
 
+_WEBHOOKS: Final = "/v1/webhooks"
 _INSTANCES: Final = "/v1/instances"
 _INSTANCE: Final = f"{_INSTANCES}/{{instance_id}}"
 #: What an agent may do beyond reading. Whatever is neither here nor a read needs an operator.
@@ -31,6 +32,9 @@ _AGENT: Final = {
 
 def needed(method: str, resource: str) -> str:
     """The least scope for an operation; `resource` is the route's path, such as /v1/instances/{instance_id}."""
+    if resource.startswith(_WEBHOOKS):
+        # Who is told of an agent, and where, is the operator's affair: a URL may hold what is secret.
+        return OPERATOR
     if method in ("GET", "HEAD"):
         return READ
     return AGENT if (method, resource) in _AGENT else OPERATOR

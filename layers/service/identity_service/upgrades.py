@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any, Final
 
-from identity_service import errors
+from identity_service import errors, events
 from identity_service.clock import iso, now
-from identity_service.cycles import Committed, current_contract, current_snapshot, load_head, turn, with_response
+from identity_service.cycles import Committed, current_contract, current_snapshot, load_head, standing, turn, with_response
 from identity_service.engines import engine, versions
 from identity_service.limits import Meter
 from identity_service.lineage import Comparison, OutOfLine, upgrade_entry, upgraded
@@ -92,11 +92,15 @@ def upgrade(
         except OutOfLine as error:
             raise errors.conflict(str(error)) from None
         entry = upgrade_entry(current.encoded, current.engine_version, encoded, to, how)
+        after = replace(current, encoded=encoded, engine_version=to, records=current.records + 1, updated_at=stamp)
+        moment = standing(after)
+        told = events.attribute(current.name, moment, events.of_cycles(standing(current), [moment]))
         position = replace(current.trail_position(), engine_version=to)
-        record, digest = audit_trail.put_event(position, "upgrade", encoded, stamp, actor, current.commit, {"upgrade": entry})
-        after = replace(
-            current, encoded=encoded, engine_version=to, digest=digest, records=current.records + 1, updated_at=stamp
+        more = {"upgrade": entry}
+        record, digest = audit_trail.put_event(
+            position, "upgrade", encoded, stamp, actor, current.commit, more=more, events=told
         )
+        after = replace(after, digest=digest)
         view = {
             "id": after.id,
             "from_version": current.engine_version,

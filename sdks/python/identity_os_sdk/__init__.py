@@ -28,6 +28,7 @@ from identity_os_sdk.errors import (
     QuotaExceededError,
     RateLimitError,
     ServerError,
+    SignatureError,
     TimeoutFailedError,
     UnknownActionError,
 )
@@ -68,6 +69,7 @@ __all__ = [
     "RateLimit",
     "RateLimitError",
     "ServerError",
+    "SignatureError",
     "TimeoutFailedError",
     "ToolPolicy",
     "UnknownActionError",

@@ -219,3 +219,61 @@ def list_personas() -> Call[m.Page[m.Persona]]:
 def get_persona(persona_id: str) -> Call[m.PersonaDetail]:
     """GET /personas/{id}."""
     return Call("GET", f"/personas/{quote(persona_id, safe='')}", _data(m.PersonaDetail))
+
+
+def _webhook(webhook_id: str, path: str = "") -> str:
+    return f"/webhooks/{quote(webhook_id, safe='')}{path}"
+
+
+def create_webhook(
+    url: str, types: Iterable[str] | None, description: str | None, idempotency_key: str | None = None
+) -> Call[m.WebhookWithSecret]:
+    """POST /webhooks."""
+    body = _without_none(url=url, types=None if types is None else list(types), description=description)
+    return Call("POST", "/webhooks", _data(m.WebhookWithSecret), body, idempotency_key=idempotency_key)
+
+
+def list_webhooks() -> Call[m.Page[m.Webhook]]:
+    """GET /webhooks: an account has ten at most, which are one page."""
+    return Call("GET", "/webhooks", _page(m.Webhook), query={"limit": 100})
+
+
+def get_webhook(webhook_id: str) -> Call[m.Webhook]:
+    """GET /webhooks/{id}."""
+    return Call("GET", _webhook(webhook_id), _data(m.Webhook))
+
+
+def update_webhook(
+    webhook_id: str, url: str | None, types: Iterable[str] | None, description: str | None, enabled: bool | None
+) -> Call[m.Webhook]:
+    """PATCH /webhooks/{id}."""
+    chosen = None if types is None else list(types)
+    body = _without_none(url=url, types=chosen, description=description, enabled=enabled)
+    return Call("PATCH", _webhook(webhook_id), _data(m.Webhook), body)
+
+
+def delete_webhook(webhook_id: str) -> Call[m.Deleted]:
+    """DELETE /webhooks/{id}."""
+    return Call("DELETE", _webhook(webhook_id), _data(m.Deleted))
+
+
+def rotate_secret(webhook_id: str) -> Call[m.WebhookWithSecret]:
+    """POST /webhooks/{id}/rotate."""
+    return Call("POST", _webhook(webhook_id, "/rotate"), _data(m.WebhookWithSecret), {})
+
+
+def test_webhook(webhook_id: str) -> Call[m.Queued]:
+    """POST /webhooks/{id}/test."""
+    return Call("POST", _webhook(webhook_id, "/test"), _data(m.Queued), {})
+
+
+def list_deliveries(webhook_id: str, limit: int | None, offset: int | None) -> Call[m.Page[m.Delivery]]:
+    """GET /webhooks/{id}/deliveries."""
+    query = _without_none(limit=limit, offset=offset)
+    return Call("GET", _webhook(webhook_id, "/deliveries"), _page(m.Delivery), query=query)
+
+
+def redeliver(webhook_id: str, delivery_id: str) -> Call[m.Queued]:
+    """POST /webhooks/{id}/deliveries/{id}/redeliver."""
+    path = f"/deliveries/{quote(delivery_id, safe='')}/redeliver"
+    return Call("POST", _webhook(webhook_id, path), _data(m.Queued), {})

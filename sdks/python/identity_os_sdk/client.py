@@ -224,6 +224,62 @@ class Personas:
         return self._client.send(calls.get_persona(persona_id))
 
 
+class Webhooks:
+    """Who is told of events. Needs a key of scope operator. `identity_os_sdk.webhooks.verify` is for the receiver."""
+
+    def __init__(self, client: "IdentityOS") -> None:
+        self._client = client
+
+    def create(
+        self,
+        url: str,
+        types: Iterable[str] | None = None,
+        description: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> m.WebhookWithSecret:
+        """Make a webhook for events of these types, by default of all. Save its secret: it is shown once."""
+        return self._client.send(calls.create_webhook(url, types, description, idempotency_key))
+
+    def list(self) -> m.Page[m.Webhook]:
+        """The account's webhooks, oldest first."""
+        return self._client.send(calls.list_webhooks())
+
+    def get(self, webhook_id: str) -> m.Webhook:
+        """One webhook."""
+        return self._client.send(calls.get_webhook(webhook_id))
+
+    def update(
+        self,
+        webhook_id: str,
+        url: str | None = None,
+        types: Iterable[str] | None = None,
+        description: str | None = None,
+        enabled: bool | None = None,
+    ) -> m.Webhook:
+        """Change it, or switch it off or on. `types=[]`: all."""
+        return self._client.send(calls.update_webhook(webhook_id, url, types, description, enabled))
+
+    def delete(self, webhook_id: str) -> m.Deleted:
+        """Delete it. What is under way to it is not sent."""
+        return self._client.send(calls.delete_webhook(webhook_id))
+
+    def rotate(self, webhook_id: str) -> m.WebhookWithSecret:
+        """Give it a new secret. For a day both sign."""
+        return self._client.send(calls.rotate_secret(webhook_id))
+
+    def test(self, webhook_id: str) -> m.Queued:
+        """Send `webhook.test` at once."""
+        return self._client.send(calls.test_webhook(webhook_id))
+
+    def deliveries(self, webhook_id: str, limit: int | None = None, offset: int | None = None) -> m.Page[m.Delivery]:
+        """One page of the last 100 deliveries, newest first."""
+        return self._client.send(calls.list_deliveries(webhook_id, limit, offset))
+
+    def redeliver(self, webhook_id: str, delivery_id: str) -> m.Queued:
+        """Send one of the last deliveries again, with the same id."""
+        return self._client.send(calls.redeliver(webhook_id, delivery_id))
+
+
 class Test:
     """The personality test."""
 
@@ -277,6 +333,7 @@ class IdentityOS:
         self.engine = Engine(self)
         self.personas = Personas(self)
         self.test = Test(self)
+        self.webhooks = Webhooks(self)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._options.base_url!r})"
@@ -532,6 +589,62 @@ class PersonasAsync:
         return await self._client.send(calls.get_persona(persona_id))
 
 
+class WebhooksAsync:
+    """Who is told of events. Needs a key of scope operator. `identity_os_sdk.webhooks.verify` is for the receiver."""
+
+    def __init__(self, client: "IdentityOSAsync") -> None:
+        self._client = client
+
+    async def create(
+        self,
+        url: str,
+        types: Iterable[str] | None = None,
+        description: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> m.WebhookWithSecret:
+        """Make a webhook for events of these types, by default of all. Save its secret: it is shown once."""
+        return await self._client.send(calls.create_webhook(url, types, description, idempotency_key))
+
+    async def list(self) -> m.Page[m.Webhook]:
+        """The account's webhooks, oldest first."""
+        return await self._client.send(calls.list_webhooks())
+
+    async def get(self, webhook_id: str) -> m.Webhook:
+        """One webhook."""
+        return await self._client.send(calls.get_webhook(webhook_id))
+
+    async def update(
+        self,
+        webhook_id: str,
+        url: str | None = None,
+        types: Iterable[str] | None = None,
+        description: str | None = None,
+        enabled: bool | None = None,
+    ) -> m.Webhook:
+        """Change it, or switch it off or on. `types=[]`: all."""
+        return await self._client.send(calls.update_webhook(webhook_id, url, types, description, enabled))
+
+    async def delete(self, webhook_id: str) -> m.Deleted:
+        """Delete it. What is under way to it is not sent."""
+        return await self._client.send(calls.delete_webhook(webhook_id))
+
+    async def rotate(self, webhook_id: str) -> m.WebhookWithSecret:
+        """Give it a new secret. For a day both sign."""
+        return await self._client.send(calls.rotate_secret(webhook_id))
+
+    async def test(self, webhook_id: str) -> m.Queued:
+        """Send `webhook.test` at once."""
+        return await self._client.send(calls.test_webhook(webhook_id))
+
+    async def deliveries(self, webhook_id: str, limit: int | None = None, offset: int | None = None) -> m.Page[m.Delivery]:
+        """One page of the last 100 deliveries, newest first."""
+        return await self._client.send(calls.list_deliveries(webhook_id, limit, offset))
+
+    async def redeliver(self, webhook_id: str, delivery_id: str) -> m.Queued:
+        """Send one of the last deliveries again, with the same id."""
+        return await self._client.send(calls.redeliver(webhook_id, delivery_id))
+
+
 class TestAsync:
     """The personality test."""
 
@@ -573,6 +686,7 @@ class IdentityOSAsync:
         self.engine = EngineAsync(self)
         self.personas = PersonasAsync(self)
         self.test = TestAsync(self)
+        self.webhooks = WebhooksAsync(self)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._options.base_url!r})"

@@ -2,6 +2,7 @@
 
 IdentityOSError
 ├── ConfigurationError              no key, or an invalid base URL
+├── SignatureError                  a delivery of an event that is not from Identity OS, changed or old
 ├── ConnectionFailedError           no response, after all retries
 │   └── TimeoutFailedError          timeout
 ├── MalformedAnswerError            a response that is not the API's
@@ -32,6 +33,10 @@ class IdentityOSError(Exception):
 
 class ConfigurationError(IdentityOSError):
     """The client's configuration is invalid."""
+
+
+class SignatureError(IdentityOSError):
+    """A delivery of an event is not from Identity OS, was changed, or is old."""
 
 
 class ConnectionFailedError(IdentityOSError):

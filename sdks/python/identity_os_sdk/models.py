@@ -155,6 +155,46 @@ class Deleted(Model):
     deleted: bool
 
 
+class Webhook(Model):
+    """A receiver of events. `types`: what it gets; empty: all."""
+
+    id: str
+    url: str
+    types: list[str]
+    description: str
+    enabled: bool
+    disabled_reason: str | None
+    failing_since: datetime | None
+    created_at: datetime
+
+
+class WebhookWithSecret(Webhook):
+    """A webhook with its secret, which is shown once."""
+
+    secret: str
+
+
+class Delivery(Model):
+    """A delivery of an event. `status`: pending, delivered, failed (given up), dropped (the webhook was off)."""
+
+    id: str
+    type: str
+    created_at: datetime
+    status: str
+    attempts: int
+    response_status: int | None
+    milliseconds: int
+    response: str
+    tried_at: datetime
+
+
+class Queued(Model):
+    """A delivery that is under way."""
+
+    id: str
+    status: str
+
+
 class PersonaScore(Model):
     """A persona and its similarity score (0..1)."""
 

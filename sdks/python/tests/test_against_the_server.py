@@ -113,7 +113,7 @@ def test_the_async_client_has_every_method(server):
             return rows
 
     assert asyncio.run(story()) == [5, 4, 3, 2, 1]
-    for resource in ("instances", "engine", "personas", "test"):
+    for resource in ("instances", "engine", "personas", "test", "webhooks"):
         names = [set(dir(getattr(made("idos_sk_x", url), resource))) for made in (IdentityOS, IdentityOSAsync)]
         assert names[0] == names[1]
 

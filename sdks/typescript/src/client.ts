@@ -30,7 +30,9 @@ import {
   type TimelineRow,
   type Verification,
 } from "./models.js";
+import { data, page } from "./reads.js";
 import { send, settings, type Call, type ClientOptions, type LastResponse } from "./transport.js";
+import { Webhooks } from "./webhooks.js";
 
 /** Query parameters of a page. */
 export interface PageOptions {
@@ -48,19 +50,6 @@ export interface WriteOptions {
 const ROWS = 100;
 
 const at = (instanceId: string, path = ""): string => `/instances/${encodeURIComponent(instanceId)}${path}`;
-
-/** The response's data; it must be an object with these names. */
-function data<T>(...names: string[]): (answer: any) => T {
-  return (answer) => {
-    for (const name of names) if (!(name in answer.data)) throw new TypeError(`no ${name}`);
-    return answer.data as T;
-  };
-}
-
-function page<Row>(answer: any): Page<Row> {
-  if (!Array.isArray(answer.data) || typeof answer.pagination.total !== "number") throw new TypeError("not a page");
-  return answer as Page<Row>;
-}
 
 function processed(answer: any): Processed {
   if (!answer.snapshot || !answer.drift) throw new TypeError("not a processed observation");
@@ -81,6 +70,7 @@ export class IdentityOS {
   readonly engine: Engine;
   readonly personas: Personas;
   readonly test: Test;
+  readonly webhooks: Webhooks;
   readonly #settings: ReturnType<typeof settings>;
 
   constructor(options: ClientOptions = {}) {
@@ -89,6 +79,7 @@ export class IdentityOS {
     this.engine = new Engine(this);
     this.personas = new Personas(this);
     this.test = new Test(this);
+    this.webhooks = new Webhooks(this);
   }
 
   /** Send a call with retries. IdentityOSError when it fails. */

@@ -15,6 +15,9 @@ export class IdentityOSError extends Error {
 /** The client's configuration is invalid. */
 export class ConfigurationError extends IdentityOSError {}
 
+/** A delivery of an event is not from Identity OS, was changed, or is old. */
+export class SignatureError extends IdentityOSError {}
+
 /** No response, after all retries. A POST may have been executed. */
 export class ConnectionFailedError extends IdentityOSError {}
 

@@ -20,4 +20,5 @@ export {
 export type { Detector, GuardOptions } from "./options.js";
 export type { Annotations, ToolAction, ToolPolicy, Tools } from "./tools.js";
 export type { Anchor, ClientOptions, LastResponse, RateLimit } from "./transport.js";
+export { verifyWebhook, Webhooks } from "./webhooks.js";
 export { decision, type GuardEvent, type Verdict } from "./verdicts.js";

@@ -127,6 +127,50 @@ export interface Deleted {
   deleted: boolean;
 }
 
+/** A receiver of events. `types`: what it gets; empty: all. */
+export interface Webhook {
+  id: string;
+  url: string;
+  types: string[];
+  description: string;
+  enabled: boolean;
+  disabledReason: string | null;
+  failingSince: string | null;
+  createdAt: string;
+}
+
+/** A webhook with its secret, which is shown once. */
+export interface WebhookWithSecret extends Webhook {
+  secret: string;
+}
+
+/** A delivery of an event. pending: it is tried again; failed: given up; dropped: the webhook was off. */
+export interface Delivery {
+  id: string;
+  type: string;
+  createdAt: string;
+  status: "pending" | "delivered" | "failed" | "dropped";
+  attempts: number;
+  responseStatus: number | null;
+  milliseconds: number;
+  response: string;
+  triedAt: string;
+}
+
+/** A delivery that is under way. */
+export interface Queued {
+  id: string;
+  status: string;
+}
+
+/** An event, as it is delivered: names as in the API's JSON. */
+export interface WebhookEvent {
+  id: string;
+  type: string;
+  timestamp: string;
+  data: { account_id: string; instance_id?: string; name?: string; cycle?: number; record?: number; reason?: string; [name: string]: unknown };
+}
+
 export interface PersonaScore {
   id: string;
   score: number;

@@ -27,7 +27,7 @@ test("the guard's program prints what the README shows", async () => {
 
 test("the README names every method", () => {
   const client = new IdentityOS({ apiKey: "idos_sk_x" });
-  const parts = [client.instances, client.engine, client.personas, client.test].map((part) => Object.getPrototypeOf(part));
+  const parts = [client.instances, client.engine, client.personas, client.test, client.webhooks].map((part) => Object.getPrototypeOf(part));
   for (const part of [...parts, Guard.prototype]) {
     const names = Object.getOwnPropertyNames(part).filter((name) => !["constructor", "keyScope"].includes(name));
     for (const name of names) assert.match(README, new RegExp(`\`${name}[\`(]`), name);

@@ -20,6 +20,13 @@ from identity_service.response_models.instances import DeletedModel, InstanceMod
 from identity_service.response_models.personality import PersonaFull, PersonaModel, QuestionsModel, TestDoneModel
 from identity_service.response_models.snapshot import SnapshotStanding
 from identity_service.response_models.upgrades import UpgradeDone, UpgradePreview
+from identity_service.response_models.webhooks import (
+    DeliveryModel,
+    QueuedModel,
+    WebhookGone,
+    WebhookModel,
+    WebhookWithSecret,
+)
 from identity_service.response_models.words import Shape
 
 T = TypeVar("T")
@@ -78,5 +85,11 @@ RESPONSES: dict[str, Any] = {
     "TestDone": Data[TestDoneModel],
     "PersonaRows": Rows[PersonaModel],
     "PersonaDetail": Data[PersonaFull],
+    "Webhook": Data[WebhookModel],
+    "WebhookMade": Data[WebhookWithSecret],
+    "WebhookRows": Rows[WebhookModel],
+    "WebhookDeleted": Data[WebhookGone],
+    "DeliveryRows": Rows[DeliveryModel],
+    "DeliveryQueued": Data[QueuedModel],
     "Health": Data[HealthModel],
 }

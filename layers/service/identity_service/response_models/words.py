@@ -25,6 +25,7 @@ from identity_engine import (
     VERSIONS,
 )
 from identity_engine.composites import COMPOSITES
+from identity_service.events import TEST, TYPES
 from identity_service.openapi import without_default
 
 Action = Literal[ACTIONS]  # type: ignore[valid-type]
@@ -94,5 +95,7 @@ WORDS: dict[str, tuple[tuple[str, ...], str]] = {
     "Governance": (GOVERNANCE, "The base of what is allowed, before stress."),
     "ResetMode": ((*RESETS, "lastSnapshot"), "The state to reset to."),
     "Composite": (tuple(COMPOSITES.values()), "The name of a pair of active modes."),
+    "EventType": (TYPES, "A type of event that a webhook can ask for."),
+    "AnyEventType": ((*TYPES, TEST), "A type of event, or the test that a person sends."),
     "TestVersion": (tuple(VERSIONS), "A version of the personality test: 12, 24 or 40 questions."),
 }

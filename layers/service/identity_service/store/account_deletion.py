@@ -1,4 +1,4 @@
-"""The deletion of an account and everything it owns: instances, keys, usage, idempotency records, and last the account.
+"""The deletion of an account and all it owns: instances, webhooks, keys, usage, idempotency records, and last the account.
 
 `accounts.begin_deletion` comes first and ends the keys. `delete` removes the rest, in the order in which a deletion that was
 killed at any point can be run again and continues: the account's own item goes last, so what remains can always be found.
@@ -7,7 +7,7 @@ killed at any point can be run again and continues: the account's own item goes 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from identity_service.store import accounts, dynamodb, instances, purge, retry
+from identity_service.store import accounts, dynamodb, instances, purge, retry, webhooks
 from identity_service.store.dynamodb import groups_of
 
 #: BatchWriteItem deletes 25 items at most, and a key has two.
@@ -44,7 +44,7 @@ def delete(account_id: str) -> Removed:
     remaining = instances.count(account_id)
     if remaining:
         raise Unfinished(remaining)
-    items += _remove_own_items(account_id)
+    items += purge.purge(webhooks.partition(account_id)) + _remove_own_items(account_id)
     _remove_account(account_id)
     return Removed(removed, items + 2)
 

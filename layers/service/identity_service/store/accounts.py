@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 #: Most instances that a key is bound to; API Gateway passes them on with each request.
 MOST_BOUND: Final = 20
+#: The actor of what `identity-os` does.
+COMMAND_LINE: Final = "command-line"
 #: How many gateway keys the accounts share that signed up in the console.
 SHARED_KEYS: Final = 64
 
@@ -191,6 +193,7 @@ def create_key(
     lookup = {"PK": f"KEY#{digest}", "SK": "KEY", "account_id": account_id, "key_id": key_id} | rights
     puts = [dynamodb.put(item, "attribute_not_exists(PK)") for item in (listing, lookup)]
     lives = dynamodb.check(account_key(account_id), "attribute_exists(PK) AND attribute_not_exists(deleted_at)")
+    puts.append(_told(account_id, by, {"type": "key.created", "key_id": key_id, "name": name, "scope": scope}))
     try:
         dynamodb.write_all([*puts, lives, *_trail(account_id, by, "key.created", key_id, f"{name}, scope {scope}")])
     except dynamodb.Conflict:
@@ -238,6 +241,8 @@ def revoke_key(account_id: str, key_id: str, by: "By | None" = None) -> None:
     values = {":now": iso(now())}
     expression = "SET revoked_at = if_not_exists(revoked_at, :now)"
     updates = [dynamodb.update(key, expression, values) for key in (listing, lookup)]
+    if "revoked_at" not in item:
+        updates.append(_told(account_id, by, {"type": "key.revoked", "key_id": key_id, "name": item["name"]}))
     dynamodb.write_all([*updates, *_trail(account_id, by, "key.revoked", key_id, item["name"])])
 
 
@@ -247,6 +252,12 @@ def _trail(account_id: str, by: "By | None", what: str, target: str, detail: str
     from identity_service.store import account_trail  # only the console's: the API's functions do not load it
 
     return [account_trail.entry(account_id, by, what, target, detail)]
+
+
+def _told(account_id: str, by: "By | None", event: dict[str, Any]) -> dict[str, Any]:
+    from identity_service.store import outbox  # it takes the engine, which the authorizer does not load
+
+    return outbox.put(account_id, event, event["key_id"], by.user_id if by else COMMAND_LINE)
 
 
 def authenticate(key: str) -> Principal | None:

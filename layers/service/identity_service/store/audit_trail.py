@@ -56,8 +56,8 @@ class Actor:
 class ObservationsRecord:
     """One processed request: the observations as received, each with its cycle, and the snapshot after the last one.
 
-    `encoded` is the state after the last one, `commit` the id of the commit that stores it; `turns` what the timeline keeps of
-    it, outside the digest.
+    `encoded` is the state after the last one, `commit` the id of the commit that stores it. Outside the digest: `turns`, what
+    the timeline keeps of it, and `events`.
     """
 
     observations: Sequence[dict[str, Any]]
@@ -67,6 +67,7 @@ class ObservationsRecord:
     actor: Actor
     commit: str = ""
     turns: bytes | str | None = None
+    events: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +132,7 @@ def put_observations(position: TrailPosition, new: ObservationsRecord) -> tuple[
             "commit": new.commit,
         }
         if is_last:
-            item |= record | {"snapshot": pack(snapshot, RECORD), "turns": new.turns}
+            item |= record | {"snapshot": pack(snapshot, RECORD), "turns": new.turns, "events": new.events}
             if (seq + number) // CHECKPOINT > seq // CHECKPOINT:
                 item["checkpoint"] = pack(new.encoded, STATE)
         operations.append(dynamodb.put(item, "attribute_not_exists(PK)"))
@@ -147,15 +148,16 @@ def put_event(
     actor: Actor,
     commit: str = "",
     more: dict[str, dict[str, Any]] | None = None,
+    events: str | None = None,
 ) -> tuple[dict[str, Any], str]:
     """The operation that stores a state set without observations, and the record's digest.
 
-    `kind`: created, retest, upgrade, or the reset's mode. `more`: what the record of an upgrade or of a fork's
-    birth says besides, under the digest.
+    `kind`: created, retest, upgrade, or the reset's mode. `more`: what the record of an upgrade or of a fork's birth says
+    besides, under the digest. `events`: as in `ObservationsRecord`.
     """
     record = _record(position, kind, at, actor, "[]", encoded, more)
     key = {"PK": position.pk, "SK": f"EVENT#{position.seq:012d}#{position.number:012d}"}
-    item = key | record | {"state": pack(encoded, STATE), "commit": commit}
+    item = key | record | {"state": pack(encoded, STATE), "commit": commit, "events": events}
     item |= {name: canonical(value) for name, value in (more or {}).items()}
     return dynamodb.put(item, "attribute_not_exists(PK)"), record["digest"]
 

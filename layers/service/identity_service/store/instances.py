@@ -19,9 +19,10 @@ from typing import Any
 from pydantic_core import from_json
 
 from identity_engine import canonical
+from identity_service import events
 from identity_service.clock import iso
 from identity_service.engines import Born
-from identity_service.store import dynamodb, retry
+from identity_service.store import dynamodb, outbox, retry
 from identity_service.store.accounts import account_key
 from identity_service.store.audit_trail import Actor, TrailPosition, put_event
 from identity_service.store.dynamodb import Item
@@ -184,7 +185,8 @@ def new(account_id: str, name: str, description: str, born: Born, moment: float,
     stamp = iso(moment)
     instance_id = new_id()
     position = TrailPosition(partition(account_id, instance_id), instance_id, born.engine_version)
-    record, digest = put_event(position, "created", born.encoded, stamp, actor)
+    told = events.born(name, born.turn)
+    record, digest = put_event(position, "created", born.encoded, stamp, actor, events=told)
     head = Head(
         account_id,
         instance_id,
@@ -346,15 +348,17 @@ def _summaries(keys: list[dict[str, str]], attributes: tuple[str, ...] = _SUMMAR
     return [summaries[instance_id] for instance_id in ids if instance_id in summaries]
 
 
-def remove(account_id: str, instance_id: str) -> bool:
+def remove(account_id: str, instance_id: str, actor: str = "") -> bool:
     """Delete the head and decrement the instance count in one transaction; False when there is no such instance.
+
+    `actor`: who does it, for the event; without one, as for a whole account, there is none.
 
     The other items of the partition are unreachable from then on; the purge, triggered by the table's stream, deletes them. The
     cycles of the month stay counted in the account.
     """
     uncertain = False
     for attempt in range(retry.TRIES):
-        head = dynamodb.get(head_key(account_id, instance_id), ("version", "month", "month_cycles"))
+        head = dynamodb.get(head_key(account_id, instance_id), ("version", "month", "month_cycles", "name", "seq"))
         if head is None:
             return uncertain
         delete_head = dynamodb.delete(head_key(account_id, instance_id), "version = :version", {":version": head["version"]})
@@ -364,8 +368,10 @@ def remove(account_id: str, instance_id: str) -> bool:
             values[":cycles"] = head["month_cycles"]
             expression, names = expression + ", #gone :cycles", {"#gone": gone_cycles(head["month"])}
         decrement = dynamodb.update(account_key(account_id), expression, values, names=names)
+        event = {"type": events.DELETED, "instance_id": instance_id, "name": head["name"], "cycle_count": head["seq"]}
+        told = [outbox.put(account_id, event, instance_id, actor)] if actor else []
         try:
-            dynamodb.write_all([delete_head, decrement])
+            dynamodb.write_all([delete_head, decrement, *told])
             return True
         except dynamodb.Conflict as conflict:
             uncertain |= conflict.after_timeout
