@@ -8,8 +8,8 @@ from uuid import uuid4
 
 import pytest
 
-from identity_engine import birth
 from identity_service.clock import now
+from identity_service.engines import birth
 from identity_service.plans import PLANS
 from identity_service.store import dynamodb as store_client
 from identity_service.store import instances, one_time, sessions, webhooks
