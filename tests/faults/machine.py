@@ -18,9 +18,10 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
 
-from identity_engine import MODE_CONSTANTS, Observation, State, birth, contract, contract_view, drift_view, process_all, reset
+from identity_engine import MODE_CONSTANTS
 from identity_service import clock, limits
 from identity_service.cycles import snapshot_response
+from identity_service.engines import NEWEST, engine
 from identity_service.store import dynamodb as store_client
 from identity_service.store import reconcile, retry, usage
 from local import dynamodb, stream
@@ -56,16 +57,69 @@ plans = st.fixed_dictionaries(
 )
 
 
+OLDER = "1.0.0"
+
+
 @dataclass
 class Agent:
-    """The model's state of an instance."""
+    """The model's state of an instance: what happened to it in its life, and the state that its engine makes of that."""
 
     id: str
     name: str
-    state: State
+    version: str = NEWEST
+    state: str = ""
+    life: list = field(default_factory=list)
     observed: list = field(default_factory=list)
     records: int = 1
-    commits: int = 0
+
+    def live(self, kind, value):
+        """Let something happen: born, reports, reset, upgrade. The steps of reports."""
+        steps = []
+        self.life.append((kind, value))
+        if kind == "upgrade":
+            migrated = self.version in engine(value).MIGRATES
+            self.state = engine(value).migrate(json.loads(self.state)) if migrated else rerun(self.life, value)
+            self.version = value
+        else:
+            self.state, steps = lived(self.state, kind, value, engine(self.version))
+        if kind == "reports":
+            self.observed += value
+        return steps
+
+    @property
+    def cycle(self):
+        return json.loads(self.state)["cycle"]
+
+    def forked(self, at_cycle):
+        """The agent that a fork at a cycle, 1 or more, is."""
+        fork = Agent("", "")
+        seq = len(self.observed) - self.cycle + at_cycle
+        for kind, value in self.life:
+            fork.version = value[1] if kind == "born" else fork.version
+            rows = value[: seq - len(fork.observed)] if kind == "reports" else value
+            fork.live(kind, rows)
+            if len(fork.observed) == seq:
+                return fork
+        raise AssertionError
+
+
+def lived(state, kind, value, version):
+    """The state after something happened, under a version, and the steps of reports."""
+    if kind == "born":
+        return version.birth({}, [0.0] * 7, value[0]), []
+    if kind == "reset":
+        return version.reset(json.loads(state), value), []
+    done = version.process(json.loads(state), value, snapshots="every", contracts="every")
+    return done["state"], done["steps"]
+
+
+def rerun(life, version):
+    """The state that another version would have made of a life."""
+    state = ""
+    for kind, value in life:
+        if kind != "upgrade":
+            state, _ = lived(state, kind, value, engine(version))
+    return state
 
 
 class World:
@@ -121,16 +175,17 @@ class Faults(RuleBasedStateMachine):
 
     @initialize()
     def begin(self):
-        self.create("Aria", 0.8, {"keyed": True, "count_first": True, "faults": []})
+        self.create("Aria", 0.8, OLDER, {"keyed": True, "count_first": True, "faults": []})
 
-    @rule(name=st.sampled_from(["Aria", "Bo"]), energy=st.floats(0, 1), plan=plans)
-    def create(self, name, energy, plan):
+    @rule(name=st.sampled_from(["Aria", "Bo"]), energy=st.floats(0, 1), version=st.sampled_from([OLDER, NEWEST]), plan=plans)
+    def create(self, name, energy, version, plan):
         if len(self.agents) >= 3:
             return
-        body = {"name": name, "initial_config": {"energy_level": energy}}
+        body = {"name": name, "initial_config": {"energy_level": energy, "engine_version": version}}
 
         def effect(data):
-            self.touched = self.agents[data["id"]] = Agent(data["id"], name, birth(energy=energy))
+            self.touched = self.agents[data["id"]] = Agent(data["id"], name, version)
+            self.touched.live("born", (energy, version))
             assert data["name"] == name
 
         known = set(self.agents)
@@ -153,17 +208,15 @@ class Faults(RuleBasedStateMachine):
 
     def observe(self, agent, path, body, batch, plan):
         def effect(answer):
-            steps = process_all(agent.state, [self.observation(o) for o in batch])
-            agent.state = steps[-1][0]
-            agent.observed += batch
+            steps = agent.live("reports", batch)
             agent.records += 1
             self.processed[self.month] += len(batch)
             if answer is not None:
                 states = answer.get("states", [answer])
-                for seen, (state, drift) in zip(reversed(states), reversed(steps), strict=False):
-                    assert seen["snapshot"] == plain(snapshot_response(agent.id, state))
-                    assert seen["contract"] == plain(contract_view(contract(state)))
-                    assert seen["drift"] == plain(drift_view(drift))
+                for seen, step in zip(reversed(states), reversed(steps), strict=False):
+                    assert seen["snapshot"] == plain(snapshot_response(agent.id, step["snapshot"]))
+                    assert seen["contract"] == plain(step["contract"])
+                    assert seen["drift"] == plain(step["drift"])
 
         before = world.unknown
         if not self.step("POST", f"/instances/{agent.id}/{path}", body, plan, effect):
@@ -178,15 +231,54 @@ class Faults(RuleBasedStateMachine):
         agent = self.some(data)
 
         def effect(answer):
-            agent.state = reset(agent.state, mode)
+            agent.live("reset", mode)
             agent.records += 1
             if answer is not None:
-                assert (answer["reset_to"], answer["cycle"]) == (mode, agent.state.cycle)
+                assert (answer["reset_to"], answer["cycle"]) == (mode, agent.cycle)
 
-        if not self.step("POST", f"/instances/{agent.id}/reset", {"mode": mode}, plan, effect):
+        self.decide(agent, "reset", {"mode": mode}, plan, effect)
+
+    @precondition(lambda self: self.agents)
+    @rule(data=st.data(), plan=plans)
+    def upgrade(self, data, plan):
+        agent = self.some(data)
+        to = OLDER if agent.version == NEWEST else NEWEST
+
+        def effect(answer):
+            agent.live("upgrade", to)
+            agent.records += 1
+            if answer is not None:
+                assert answer["contract"] == plain(engine(to).contract(json.loads(agent.state)))
+
+        body = {"engine_version": to, "preview": False, "force": True, "note": "tried"}
+        self.decide(agent, "upgrade", body, plan, effect)
+
+    def decide(self, agent, path, body, plan, effect):
+        if not self.step("POST", f"/instances/{agent.id}/{path}", body, plan, effect):
             trail = self.caller.get(f"/instances/{agent.id}/audit").json()["pagination"]["total"]
             if trail > agent.records:
                 effect(None)
+
+    @precondition(lambda self: self.agents and len(self.agents) < 3)
+    @rule(data=st.data(), name=st.sampled_from(["Aria", "Bo"]), plan=plans)
+    def fork(self, data, name, plan):
+        agent = self.some(data)
+        if not agent.cycle:
+            return
+        at_cycle = data.draw(st.integers(1, agent.cycle))
+
+        def effect(answer):
+            fork = agent.forked(at_cycle)
+            fork.id, fork.name = answer["id"], name
+            fork.records = self.caller.get(f"/instances/{fork.id}/audit").json()["pagination"]["total"]
+            self.touched = self.agents[fork.id] = fork
+            self.processed[self.month] += len(fork.observed)
+
+        known = set(self.agents)
+        if not self.step("POST", f"/instances/{agent.id}/fork", {"at_cycle": at_cycle, "name": name}, plan, effect):
+            for row in self.caller.get("/instances").json()["data"]:
+                if row["id"] not in known:
+                    effect(row)
 
     @precondition(lambda self: self.agents)
     @rule(data=st.data(), what=st.sampled_from(["rename", "delete", "simulate", "read"]), plan=plans)
@@ -217,13 +309,13 @@ class Faults(RuleBasedStateMachine):
         observation = data.draw(observations)
 
         def effect(answer):
-            ((state, _),) = process_all(agent.state, [self.observation(observation)])
-            assert answer["snapshot"] == plain(snapshot_response(agent.id, state))
+            _, (step,) = lived(agent.state, "reports", [observation], engine(agent.version))
+            assert answer["snapshot"] == plain(snapshot_response(agent.id, step["snapshot"]))
 
         self.step("POST", f"/instances/{agent.id}/simulate", observation, plan, effect)
 
     def read(self, agent, data, plan):
-        path = data.draw(st.sampled_from(["", "/snapshot", "/history", "/audit", "/audit/verify"]))
+        path = data.draw(st.sampled_from(["", "/snapshot", "/history", "/audit", "/audit/verify", "/contract?cycle=0"]))
         self.step("GET", f"/instances/{agent.id}{path}", None, plan | {"keyed": False}, lambda answer: None)
 
     # Requests.
@@ -231,9 +323,6 @@ class Faults(RuleBasedStateMachine):
     def some(self, data):
         self.touched = self.agents[data.draw(st.sampled_from(sorted(self.agents)))]
         return self.touched
-
-    def observation(self, o):
-        return Observation(MODE_CONSTANTS.index(o["mode_target"]), o["signal_strength"], o["confidence"])
 
     def step(self, method, path, body, plan, effect):
         """Send a request as planned. True if it succeeded in the end; then `effect` was called once."""
@@ -298,7 +387,7 @@ class Faults(RuleBasedStateMachine):
     def check(self, agent):
         at = f"/instances/{agent.id}"
         seen = self.caller.get(f"{at}/snapshot").json()["data"]
-        for name, value in plain(snapshot_response(agent.id, agent.state)).items():
+        for name, value in plain(snapshot_response(agent.id, engine(agent.version).snapshot(json.loads(agent.state)))).items():
             assert seen[name] == value, name
         history = self.caller.get(f"{at}/history?limit=1000").json()
         figures["lost"] += max(len(agent.observed) - history["pagination"]["total"], 0)
