@@ -24,6 +24,8 @@ def server(tmp_path_factory):
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     environment = os.environ | {"PORT": str(port), "IDENTITY_OS_LOCAL": str(folder), "DYNAMODB": "embedded"}
+    # A second engine, for upgrades.
+    environment["IDENTITY_OS_ENGINE_RELEASES"] = str(ROOT / "tests" / "engines")
     command = [ROOT / ".venv/bin/python", "-m", "local"]
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)

@@ -14,6 +14,7 @@ from functions.console.urls import url_for
 from functions.console.visitor import Looking
 from identity_engine import ALWAYS_FORBIDDEN
 from identity_service.engines import engine
+from identity_service.replays import contract_after
 from identity_service.store import timeline
 from identity_service.store.instances import Head
 from identity_service.store.timeline import Row
@@ -99,9 +100,10 @@ async def report(request: Request, begun: BegunAgent, visitor: Looking, instance
     head = find(visitor, instance_id, begun)
     if not 1 <= seq <= head.seq:
         raise HTTPException(404)
-    found, after = reads.together(
+    found, after, contract = reads.together(
         lambda: timeline.record_at(head.partition(), seq, head.seq),
         lambda: timeline.events_after(head.partition(), seq, min(seq + 99, head.seq), 100),
+        lambda: contract_after(head, seq, 0, explain=True),
     )
     if found is None:
         raise HTTPException(404)
@@ -117,9 +119,20 @@ async def report(request: Request, begun: BegunAgent, visitor: Looking, instance
         record=found,
         rows=[Row(number, each, found["figures"].get(number, {})) for number, each in enumerate(observations, found["first"])],
         decisions=after.get(last, []),
+        contract=contract,
+        held=_held(contract["explanation"]),
         earlier=found["first"] - 1,
         later=last + 1 if last < head.seq else None,
     )
+
+
+def _held(explanation: list[dict[str, Any]]) -> dict[str, list[str]]:
+    """The actions that were held back, by the engine's own words of why."""
+    held: dict[str, list[str]] = {}
+    for each in explanation:
+        if not each["allowed"] and each["action"] not in ALWAYS_FORBIDDEN:
+            held.setdefault(each["because"], []).append(each["action"])
+    return held
 
 
 def _page(head: Head, newest: int, limit: int) -> list[Row]:

@@ -34,6 +34,12 @@ def contract_at(head: Head, cycle: int, *, explain: bool) -> dict[str, Any]:
         if record is None:
             raise _damaged(head)
         return contract_view(record, unpack(record["state"]), cycle, explain=explain)
+    return contract_after(head, seq, cycle, explain=explain)
+
+
+def contract_after(head: Head, seq: int, cycle: int, *, explain: bool) -> dict[str, Any]:
+    """The contract after observation number `seq`, which was processed in `cycle`."""
+    pk = head.partition()
     way = audit_trail.approach(pk, seq, _executor.submit(audit_trail.last_event, pk, seq).result)
     if way is None:
         raise _damaged(head)

@@ -55,6 +55,25 @@ def test_the_base_url_with_and_without_version(server, monkeypatch, tail):
     assert len(IdentityOS(base_url=url + tail).personas.list().data) == 12
 
 
+def test_an_upgrade_a_fork_and_an_earlier_contract(client):
+    one = client.instances.create("Aria", initial_config={"engine_version": "1.0.0"})
+    first = client.engine.process(one.id, Mode.ORDER, 0.5).contract
+    client.engine.process(one.id, Mode.STRESS_RESPONSE, 0.9)
+    then = client.engine.get_contract(one.id, explain=True, cycle=1)
+    assert (then.cycle, then.allowed_actions, len(then.explanation)) == (1, first.allowed_actions, 14)
+    record = client.engine.audit(one.id).data[1]
+    assert (then.proof.record, then.proof.digest, then.proof.engine_version) == (2, record.digest, "1.0.0")
+    preview = client.engine.upgrade(one.id)
+    assert (preview.preview, preview.cycles, preview.from_version) == (True, 2, "1.0.0")
+    assert client.instances.get(one.id).engine_version == "1.0.0"
+    done = client.engine.upgrade(one.id, preview.engine_version, preview=False, note="as previewed")
+    assert (done.preview, done.contract) == (False, preview.upgraded_contract)
+    assert client.engine.audit(one.id).data[-1].upgrade["how"] == done.how == "migrated"
+    fork = client.engine.fork(one.id, 1, "Other")
+    assert (fork.engine_version, fork.forked_from.instance_id, fork.cycle_count) == ("1.0.0", one.id, 1)
+    assert client.engine.verify(fork.id).verified is client.engine.verify(one.id).verified is True
+
+
 def test_every_method(client):
     one = client.instances.create("Aria", "an agent", {"mode_strengths": {"ORDER": 0.4}, "energy_level": 0.7})
     assert client.instances.get(one.id).energy_level == 0.7

@@ -84,6 +84,8 @@ export interface InitialConfig {
   energyLevel?: number;
   profile?: Profile;
   personaId?: string;
+  /** The engine that decides for the agent until it is upgraded. Left out: the newest. */
+  engineVersion?: string;
 }
 
 export interface Instance {

@@ -21,7 +21,9 @@ const freePort = () =>
 export async function realServer() {
   const port = await freePort();
   const folder = mkdtempSync(join(tmpdir(), "identity-os-"));
-  const env = { ...process.env, PORT: String(port), IDENTITY_OS_LOCAL: folder, DYNAMODB: "embedded" };
+  // A second engine, for upgrades.
+  const engines = { IDENTITY_OS_ENGINE_RELEASES: join(ROOT, "tests/engines") };
+  const env = { ...process.env, ...engines, PORT: String(port), IDENTITY_OS_LOCAL: folder, DYNAMODB: "embedded" };
   const child = spawn(join(ROOT, ".venv/bin/python"), ["-m", "local"], { cwd: ROOT, env, stdio: "ignore" });
   const url = `http://127.0.0.1:${port}`;
   for (let i = 0; i < 600; i++) {

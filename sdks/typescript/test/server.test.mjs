@@ -97,6 +97,23 @@ test("every method", async () => {
   await assert.rejects(client.instances.get(one.id), NotFoundError);
 });
 
+test("an upgrade, a fork and an earlier contract", async () => {
+  const one = await client.instances.create({ name: "Aria", initialConfig: { engineVersion: "1.0.0" } });
+  const { contract } = await client.engine.process(one.id, { modeTarget: Mode.ORDER, signalStrength: 0.5 });
+  await client.engine.process(one.id, { modeTarget: Mode.STRESS_RESPONSE, signalStrength: 0.9 });
+  const then = await client.engine.getContract(one.id, { explain: true, cycle: 1 });
+  assert.deepEqual([then.cycle, then.allowedActions, then.explanation.length], [1, contract.allowedActions, 14]);
+  const trail = await client.engine.audit(one.id);
+  assert.deepEqual([then.proof.record, then.proof.digest], [2, trail.data[1].digest]);
+  const preview = await client.engine.upgrade(one.id);
+  assert.deepEqual([preview.preview, preview.cycles, preview.fromVersion], [true, 2, "1.0.0"]);
+  const done = await client.engine.upgrade(one.id, { version: preview.engineVersion, preview: false, note: "as previewed" });
+  assert.deepEqual([done.preview, done.how, done.contract], [false, "migrated", preview.upgradedContract]);
+  const fork = await client.engine.fork(one.id, 1, "Other");
+  assert.deepEqual([fork.engineVersion, fork.forkedFrom.instanceId, fork.cycleCount], ["1.0.0", one.id, 1]);
+  assert.equal((await client.engine.verify(fork.id)).verified, true);
+});
+
 test("an agent is opened by its name, and listed by it", async () => {
   const opened = await Promise.all([1, 2, 3].map(() => client.instances.open("Opened", { profile: { riskPosture: "seeking" } })));
   assert.equal(new Set(opened.map((one) => one.id)).size, 1);
