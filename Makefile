@@ -22,7 +22,7 @@ export AWS_DEFAULT_REGION := $(AWS_REGION)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-long test-runtime reliability integration test-sdks wheels test-sdk-python test-sdk-typescript test-ai-sdk test-browser test-console screenshots test-sdk-legacy test-integrations test-openapi lint bench bench-counts bench-behaviour bench-traces bench-mcp bench-hook bench-scaling bench-cost strength plots golden freeze openapi scopes validate mutants lock build e2e deploy clean
+.PHONY: help run demo test test-long test-runtime reliability integration test-sdks wheels test-sdk-python test-sdk-typescript test-ai-sdk test-browser test-console screenshots test-sdk-legacy test-integrations test-openapi lint bench bench-counts bench-behaviour bench-traces bench-mcp bench-hook bench-scaling bench-upgrades bench-cost strength plots golden freeze openapi scopes validate mutants lock build e2e deploy clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -214,6 +214,9 @@ bench-traces: .venv/.ready ## recorded runs of real agents through guard and eng
 
 bench-mcp: .venv/.ready ## what the MCP proxy adds to a tool call over stdio
 	@$(BIN)/python -m benchmarks.mcp
+
+bench-upgrades: .venv/.ready ## what previews, forks and earlier contracts take
+	@$(BIN)/python -m benchmarks.upgrades
 
 bench-scaling: .venv/.ready ## an account and an agent at ten times what a partition writes, in simulated time
 	@$(BIN)/python -m benchmarks.scaling

@@ -21,7 +21,7 @@ from identity_service.response_models.words import (
     may_be_absent,
 )
 
-TimelineFlag = Literal[("incident", "denied", "paused", "escalated", "rolled_back", "retest", *RESETS)]  # type: ignore[valid-type]
+TimelineFlag = Literal[("incident", "denied", "paused", "escalated", "rolled_back", "retest", "upgrade", *RESETS)]  # type: ignore[valid-type]
 _DEVIATION = "The signed distance of each mode from the anchor."
 _MAGNITUDE = "The distance to the anchor: 0.08 is D1, 0.24 is D2, 0.40 is D3."
 _ROLLED_BACK = "Whether the last stable modes were put back."
