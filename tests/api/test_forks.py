@@ -115,10 +115,15 @@ def test_a_fork_after_a_reset_to_birth_counts_from_there(pro):
     verified(pro, at_rest["id"])
 
 
-@pytest.mark.parametrize(("cycle", "status", "field"), [(34, 400, "at_cycle"), (-1, 400, "at_cycle"), ("5", 400, "at_cycle")])
-def test_a_cycle_that_has_not_been_is_refused(pro, life, cycle, status, field):
+@pytest.mark.parametrize("cycle", [-1, "5", 1.5, None])
+def test_what_is_no_cycle_is_refused(pro, life, cycle):
     refused = fork(pro, life, cycle)
-    assert (refused.status_code, refused.json()["details"]["field"]) == (status, field)
+    assert (refused.status_code, refused.json()["details"]["field"]) == (400, "at_cycle")
+
+
+def test_a_cycle_that_has_not_been_is_not_found(pro, life):
+    for answer in (fork(pro, life, 34), pro.get(f"/instances/{life}/contract?cycle=34")):
+        assert (answer.status_code, answer.json()["message"]) == (404, "no such cycle: the agent is at cycle 33")
 
 
 def test_a_history_that_is_too_long_is_refused_with_a_way_out(pro, life, monkeypatch):
@@ -226,7 +231,7 @@ def test_an_earlier_contract_takes_two_hops(pro, monkeypatch):
         assert sorted(operation for operation, thread in calls if thread != main.name) == ["query", "update_item"]
 
 
-@pytest.mark.parametrize("cycle", ["-1", "x", "34", "1.5"])
-def test_a_contract_of_a_cycle_that_has_not_been_is_refused(pro, life, cycle):
+@pytest.mark.parametrize("cycle", ["-1", "x", "1.5"])
+def test_a_contract_of_no_cycle_is_refused(pro, life, cycle):
     refused = pro.get(f"/instances/{life}/contract?cycle={cycle}")
     assert (refused.status_code, refused.json()["details"]["field"]) == (400, "cycle")

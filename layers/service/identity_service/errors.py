@@ -92,6 +92,11 @@ def not_found(what: str) -> ApiError:
     return ApiError(404, "not_found", f"no such {what}", {"resource": what})
 
 
+def no_such_cycle(now: int) -> ApiError:
+    """404 for a cycle that has not been; the agent is at cycle `now`."""
+    return ApiError(404, "not_found", f"no such cycle: the agent is at cycle {now}", {"resource": "cycle"})
+
+
 def method_not_allowed(allowed: str) -> ApiError:
     """405; `allowed` lists the methods of the route."""
     return ApiError(405, "method_not_allowed", f"this route supports {allowed}", headers={"Allow": allowed})

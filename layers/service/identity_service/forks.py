@@ -41,13 +41,13 @@ def fork_instance(
 ) -> Committed:
     """Make an instance that is what this one was after cycle `at_cycle`. Costs the cycles that are replayed.
 
-    The body is what `render` builds from the new head. ApiError 400 for a cycle that has not been, 403 at the plan's number of
+    The body is what `render` builds from the new head. ApiError 404 for a cycle that has not been, 403 at the plan's number of
     instances, 409 for a history that is too long, 429 when the month has not enough cycles.
     """
     head = load_head(meter, instance_id, idempotency=idempotency)
     now_at = head.document()["cycle"]
     if at_cycle > now_at:
-        raise errors.invalid("at_cycle", "out_of_range", f"at_cycle: the agent is at cycle {now_at}")
+        raise errors.no_such_cycle(now_at)
     seq = head.seq - now_at + at_cycle
     if seq > MAX_REPLAYED:
         raise errors.conflict(

@@ -22,11 +22,11 @@ _executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="replays")
 def contract_at(head: Head, cycle: int, *, explain: bool) -> dict[str, Any]:
     """The contract after cycle `cycle`, counted since the agent was last born or reset to a birth; 0 is that birth itself.
 
-    ApiError 400 for a cycle that has not been.
+    ApiError 404 for a cycle that has not been.
     """
     now = head.document()["cycle"]
     if cycle > now:
-        raise errors.invalid("cycle", "out_of_range", f"cycle: the agent is at cycle {now}")
+        raise errors.no_such_cycle(now)
     seq = head.seq - now + cycle
     pk = head.partition()
     if cycle == 0:
