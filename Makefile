@@ -131,7 +131,7 @@ INTEGRATIONS := $(sort $(patsubst $(ADAPTERS)/%.py,%,$(wildcard $(ADAPTERS)/[a-z
 INTEGRATION ?= $(INTEGRATIONS)
 
 test-integrations: .venv/.ready dist/python/.built ## test the adapters on the newest frameworks (INTEGRATION=langchain for one)
-	@for name in $(INTEGRATION); do .ci/test-integration $$name || exit 1; done
+	@printf '%s\n' $(INTEGRATION) | xargs -P 2 -n 1 .ci/test-integration
 	@echo "integrations tested: $(INTEGRATION)"
 
 .venv-legacy/.ready:

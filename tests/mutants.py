@@ -8,7 +8,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Final
 
 YAML: Final = "template.yaml"
@@ -82,7 +84,7 @@ MUTANTS: Final = [
      "current: Head | None) -> bool:\n    return False\n", FAULTS),
     ("a response not stored", f"{SERVICE}/cycles.py", "[*change.records, *stored]", "[*change.records]", FAULTS),
     ("cycles released too early", f"{SERVICE}/cycles.py", "except OutcomeUnknown:", "except ZeroDivisionError:", FAULTS),
-    ("a batch counted as one cycle", f"{SERVICE}/cycles.py", "before + len(steps)", "before + 1", FAULTS),
+    ("a batch counted as one cycle", f"{SERVICE}/cycles.py", "earlier + len(steps)", "earlier + 1", FAULTS),
     ("a database error as a 500", f"{STORE}/dynamodb.py", "raise StoreUnavailable(code) from error", "raise", FAULTS),
     ("a counter update retried", f"{STORE}/usage.py", "write(operation, repeatable=False)", "write(operation)", RECONCILE),
     ("a replay for another body", f"{STORE}/idempotency.py", 'idempotency.fingerprint == record["fingerprint"]', "True", ONCE),
@@ -231,22 +233,21 @@ MUTANTS: Final = [
 
 
 def main() -> int:
-    """Run all mutants and return the exit code."""
+    """Run all mutants, one copy of the project for each processor, and return the exit code."""
     missed = 0
-    with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder) / "copy"
-        _copy(copy)
-        for check in dict.fromkeys(mutant[-1] for mutant in MUTANTS):
-            if not _passes(check, copy):
+    workers = min(os.cpu_count() or 1, 4)
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(workers) as pool:
+        copies: SimpleQueue[Path] = SimpleQueue()
+        for number in range(workers):
+            _copy(Path(folder) / str(number))
+            copies.put(Path(folder) / str(number))
+        checks = list(dict.fromkeys(mutant[-1] for mutant in MUTANTS))
+        for check, passes in zip(checks, pool.map(lambda check: _unchanged(check, copies), checks), strict=True):
+            if not passes:
                 missed += 1
                 print(f"FAIL    without a mutant: {' '.join(check)}", flush=True)
-        for description, file, original, replacement, check in MUTANTS:
-            path = copy / file
-            text = path.read_text()
-            assert original in text, (file, original)
-            path.write_text(text.replace(original, replacement, 1))
-            found = not _passes(check, copy)
-            path.write_text(text)
+        for mutant, found in zip(MUTANTS, pool.map(lambda mutant: _found(mutant, copies), MUTANTS), strict=True):
+            description, file, _, _, check = mutant
             missed += not found
             print(
                 f"{'found ' if found else 'MISSED'}  {description:<38} in {file:<30} by {Path(check[0]).name} {check[-1]}",
@@ -254,6 +255,31 @@ def main() -> int:
             )
     print(f"{len(MUTANTS)} mutants, {missed} missed")
     return 1 if missed else 0
+
+
+def _unchanged(check: tuple[str, ...], copies: "SimpleQueue[Path]") -> bool:
+    """Whether a check passes without a mutant."""
+    copy = copies.get()
+    try:
+        return _passes(check, copy)
+    finally:
+        copies.put(copy)
+
+
+def _found(mutant: tuple[str, str, str, str, tuple[str, ...]], copies: "SimpleQueue[Path]") -> bool:
+    """Whether a mutant's check fails with it."""
+    _, file, original, replacement, check = mutant
+    copy = copies.get()
+    path = copy / file
+    text = path.read_text()
+    try:
+        if original not in text:
+            raise ValueError(f"{file} has no {original!r}")
+        path.write_text(text.replace(original, replacement, 1))
+        return not _passes(check, copy)
+    finally:
+        path.write_text(text)
+        copies.put(copy)
 
 
 def _copy(copy: Path) -> None:
