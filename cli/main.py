@@ -66,7 +66,13 @@ def main(arguments: list[str] | None = None) -> int:
             os.environ["IDENTITY_OS_TABLE"] = stack.table
             settings.cache_clear()
             options.gateway = gateway.Gateway(stack)
-        return command(options) or 0
+        code = command(options) or 0
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        # Whoever read has enough, as `head` does. Nothing more may be written, not even at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except KeyboardInterrupt:
         return fail("interrupted: run the command again to complete it")
     except UnknownAccount as error:

@@ -51,7 +51,7 @@ def _counted(request: Request, work: Callable[[str], T]) -> T:
     except Refused as refused:
         raise errors.invalid("url", "unknown_value", f"url: {refused}") from None
     except hooks.UnknownWebhook as unknown:
-        raise errors.not_found("webhook" if str(unknown).startswith("hook_") else "delivery") from None
+        raise errors.not_found("delivery" if isinstance(unknown, hooks.UnknownDelivery) else "webhook") from None
     except hooks.TooMany:
         raise errors.conflict(f"an account has at most {hooks.LIMIT} webhooks: delete one first") from None
     except hooks.SwitchedOff:

@@ -183,6 +183,7 @@ def test_a_held_agent_is_upgraded_only_with_a_reason(pro):
 @pytest.mark.parametrize("version", [ENGINE_VERSION, "9.9.9", "", "../x"])
 def test_a_version_that_cannot_take_over_is_refused(pro, version):
     refused = upgrade(pro, born(pro, ENGINE_VERSION), version)
+    assert ("already" in refused.json()["message"]) == (version == ENGINE_VERSION)
     assert (refused.status_code, refused.json()["details"]["field"]) == (400, "engine_version")
 
 

@@ -235,3 +235,15 @@ def test_an_earlier_contract_takes_two_hops(pro, monkeypatch):
 def test_a_contract_of_no_cycle_is_refused(pro, life, cycle):
     refused = pro.get(f"/instances/{life}/contract?cycle={cycle}")
     assert (refused.status_code, refused.json()["details"]["field"]) == (400, "cycle")
+
+
+def test_a_forks_timeline_is_the_originals(pro, life):
+    made = fork(pro, life, 31).json()["data"]["id"]
+    names = ("cycle", "stress_strength", "energy_level", "drift_distance", "allowed_count")
+
+    def figures(instance_id):
+        page = pro.get(f"/instances/{instance_id}/timeline?limit=1000").json()["data"]
+        return [tuple(row[name] for name in names) for row in reversed(page)][:31]
+
+    assert figures(made) == figures(life)
+    assert all(row[-1] is not None for row in figures(made))

@@ -207,7 +207,8 @@ def _events(options: list[str], folder: Path) -> None:
         for name, resource in template.load()["Resources"].items()
         if resource["Type"] == "AWS::Serverless::Function"
     }
-    names = sorted(path.stem for path in (ROOT / "events").glob("*.json"))
+    names = sorted(path.stem for path in (ROOT / "events").glob("*.json") if path.stem not in ELSEWHERE)
+    print(f"      not invoked, since they need queues or keys of AWS: {', '.join(sorted(ELSEWHERE))}")
     names.sort(key="instances_delete".__eq__)  # last
     for name in names:
         event = lambda_event(name, account, instance_id=instance)
@@ -220,13 +221,24 @@ def _events(options: list[str], folder: Path) -> None:
         response = next((json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")), {})
         if name == "authorizer":
             found, expected = response.get("principalId"), account
-        elif name in ("deliver", "fanout", "purge"):
+        elif name == "purge":
             found, expected = response.get("batchItemFailures"), []
         else:
-            found, expected = response.get("statusCode"), 201 if name.endswith("s_create") else 200
+            found, expected = response.get("statusCode"), EXPECTED.get(name, 200)
         _check(f"sam local invoke {functions[name.split('_')[0]]} -e events/{name}.json", found, expected)
         if found != expected:
             print(done.stdout[-2000:], done.stderr[-3000:])
+
+
+#: Statuses other than 200. One engine is deployed, so there is nothing to upgrade to; there is no webhook with the events' id.
+EXPECTED = {
+    "instances_create": 201,
+    "instances_fork": 201,
+    "instances_upgrade": 400,
+    **dict.fromkeys(("webhooks_get", "webhooks_update", "webhooks_delete", "webhooks_deliveries"), 404),
+}
+#: What seals secrets or fills queues has tests of its own, over the same functions (tests/api, tests/reliability).
+ELSEWHERE = {"fanout", "deliver", "webhooks_create", "webhooks_rotate", "webhooks_test", "webhooks_redeliver"}
 
 
 def _command(*words: str) -> str:

@@ -17,7 +17,7 @@ from identity_service.cycles import Committed, load_head, snapshot_response, tur
 from identity_service.events import CREATED, Event
 from identity_service.limits import Meter
 from identity_service.lineage import Lineage
-from identity_service.store import audit_trail, dynamodb, instances, outbox
+from identity_service.store import audit_trail, dynamodb, instances, outbox, timeline
 from identity_service.store.audit_trail import LARGEST_BATCH, Actor, TrailPosition
 from identity_service.store.dynamodb import Item
 from identity_service.store.idempotency import IdempotencyRecord
@@ -160,7 +160,8 @@ class _Fork:
         if record["kind"] == "observations":
             snapshot = snapshot_response(self.id, result["snapshot"])
             rows = result["observations"]
-            new = audit_trail.ObservationsRecord(rows, snapshot, self.lineage.state, self.stamp, self.actor)
+            turns = timeline.packed([step["turn"] for step in self.lineage.steps])
+            new = audit_trail.ObservationsRecord(rows, snapshot, self.lineage.state, self.stamp, self.actor, turns=turns)
             operations, digest = audit_trail.put_observations(position, new)
             operations += self._drift_events(rows)
         else:
@@ -210,8 +211,10 @@ class _Fork:
 
     def event(self) -> Event:
         """What webhooks hear of it. Not on a record: those are written before it is sure that there will be a fork."""
-        about = {"instance_id": self.id, "name": self.name, "cycle": self.origin["cycle"]}
-        return {"type": CREATED, **about, "forked_from": self.origin["instance_id"]}
+        now = turn(self.head)
+        about = {"instance_id": self.id, "name": self.name, "cycle": self.origin["cycle"], "record": self.head.records}
+        standing = {"cycle": about["cycle"], "stress_state": now["stress_state"], "energy_level": now["energy_level"]}
+        return {"type": CREATED, **about, "now": standing, "forked_from": self.origin["instance_id"]}
 
     def birth(self) -> Birth:
         """What makes the records an instance: only while the mark is there, so never after a purge has begun."""

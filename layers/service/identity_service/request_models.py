@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     StringConstraints,
@@ -71,6 +72,11 @@ def _context(context: dict[str, Any]) -> dict[str, Any]:
     if size > CONTEXT_LIMIT:
         raise _invalid("too_long", f"has {size} bytes as compact JSON; at most {CONTEXT_LIMIT} are allowed")
     return context
+
+
+def _whole(value: Any) -> Any:
+    """JSON has one kind of number: 5.0 is the integer 5."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _one_of(values: tuple[str, ...]) -> Any:
@@ -285,7 +291,9 @@ class UpgradeRequest(Request):
 class ForkRequest(Request):
     """A new instance with an agent's history up to a cycle."""
 
-    at_cycle: int = Field(ge=0, description="The last cycle that the fork has, of the engine's own count.")
+    at_cycle: Annotated[int, BeforeValidator(_whole)] = Field(
+        ge=0, description="The last cycle that the fork has, of the engine's own count."
+    )
     name: Name = Field(description="The name of the new instance.")
 
 

@@ -120,6 +120,8 @@ def upgrade(
 
 def _check_version(head: Head, to: str) -> None:
     others = [version for version in versions() if version != head.engine_version]
+    if to == head.engine_version:
+        raise errors.invalid("engine_version", "unknown_value", f"engine_version: engine {to} decides for this agent already")
     if to not in others:
         known = f"use one of {', '.join(others)}" if others else f"there is no other than {head.engine_version}"
         raise errors.invalid("engine_version", "unknown_value", f"engine_version: {known}")

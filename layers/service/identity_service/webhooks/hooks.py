@@ -26,7 +26,11 @@ LIMIT: Final = 10
 
 
 class UnknownWebhook(Exception):
-    """The account has no webhook with this id, or the webhook has no such delivery among its last ones."""
+    """The account has no webhook with this id."""
+
+
+class UnknownDelivery(UnknownWebhook):
+    """The webhook has no such delivery among its last ones."""
 
 
 class TooMany(Exception):
@@ -193,7 +197,7 @@ def send_again(account_id: str, hook_id: str, delivery_id: str, once: Once | Non
     _is_on(get(account_id, hook_id))
     sent = next((each for each in webhooks.deliveries(account_id, hook_id) if each["id"] == delivery_id), None)
     if sent is None:
-        raise UnknownWebhook(delivery_id)
+        raise UnknownDelivery(delivery_id)
     asked = f"{int(now() * 1000):014d}"
     message = {name: sent[name] for name in ("id", "at", "type", "payload")}
     message |= {"account": account_id, "hook": hook_id, "again": asked}
