@@ -52,14 +52,14 @@ def main() -> int:
 
 
 def _run(host: str, port: int, log: bool) -> int:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            return _fail(
-                f"port {port} is not free ({error.strerror}): stop the process that uses it, or PORT={port + 1} make run"
-            )
+    issuer = os.environ.get("ISSUER_PORT", "")
+    if issuer and not issuer.isdecimal():
+        return _fail(f"ISSUER_PORT={issuer}: use a number, such as ISSUER_PORT=8010, or leave it out")
+    issuer_host = os.environ.get("ISSUER_HOST", "127.0.0.1")
+    for name, at, number in (("PORT", host, port), ("ISSUER_PORT", issuer_host, int(issuer or 0))):
+        if problem := _not_free(at, number):
+            advice = f"stop the process that uses it, or {name}={number + 1} make run"
+            return _fail(f"port {number} is not free ({problem}): {advice}")
     try:
         waiting = events.prepare(dynamodb.DATA)
         kind = os.environ.get("DYNAMODB", "embedded")
@@ -71,6 +71,17 @@ def _run(host: str, port: int, log: bool) -> int:
         return _fail(str(error))
     print("\nstopped")
     return 0
+
+
+def _not_free(host: str, port: int) -> str | None:
+    """Why a port cannot be listened on; None when it can. Port 0 stands for any that is free."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            return error.strerror
+    return None
 
 
 def _serve(host: str, port: int, log: bool) -> None:
