@@ -238,10 +238,7 @@ class Faults(RuleBasedStateMachine):
 
         self.decide(agent, "reset", {"mode": mode}, plan, effect)
 
-    @precondition(lambda self: self.agents)
-    @rule(data=st.data(), plan=plans)
-    def upgrade(self, data, plan):
-        agent = self.some(data)
+    def upgrade(self, agent, data, plan):
         to = OLDER if agent.version == NEWEST else NEWEST
 
         def effect(answer):
@@ -259,12 +256,10 @@ class Faults(RuleBasedStateMachine):
             if trail > agent.records:
                 effect(None)
 
-    @precondition(lambda self: self.agents and len(self.agents) < 3)
-    @rule(data=st.data(), name=st.sampled_from(["Aria", "Bo"]), plan=plans)
-    def fork(self, data, name, plan):
-        agent = self.some(data)
-        if not agent.cycle:
+    def fork(self, agent, data, plan):
+        if not agent.cycle or len(self.agents) >= 3:
             return
+        name = data.draw(st.sampled_from(["Aria", "Bo"]))
         at_cycle = data.draw(st.integers(1, agent.cycle))
 
         def effect(answer):
@@ -281,7 +276,7 @@ class Faults(RuleBasedStateMachine):
                     effect(row)
 
     @precondition(lambda self: self.agents)
-    @rule(data=st.data(), what=st.sampled_from(["rename", "delete", "simulate", "read"]), plan=plans)
+    @rule(data=st.data(), what=st.sampled_from(["rename", "delete", "simulate", "read", "upgrade", "fork"]), plan=plans)
     def other(self, data, what, plan):
         getattr(self, what)(self.some(data), data, plan)
 
