@@ -302,7 +302,7 @@ def test_a_record_of_an_older_version_is_shown_too(owner, made):
     dynamodb.write(dynamodb.update(key, "REMOVE turns", {}))
     assert "read_policy" in text(owner.get(f"/agents/{one}/reports/5"))
     assert "search_orders" in text(owner.get(f"/agents/{one}"))
-    assert "3 of them were processed by an older version" in text(owner.get(f"/agents/{one}/timeline"))
+    assert "3 of them were processed by engine 1.0.0 or before" in text(owner.get(f"/agents/{one}/timeline"))
 
 
 def test_names_and_contexts_are_text_and_never_markup(owner, made):
