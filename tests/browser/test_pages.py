@@ -55,6 +55,18 @@ def test_it_fits_a_small_screen(browser, contexts, server, shown):
     page.close()
 
 
+@pytest.mark.parametrize("name", ["agent", "timeline", "usage"])
+def test_a_small_screen_has_the_compact_charts_alone(browser, contexts, server, name):
+    shown = next(shown for shown in PAGES if shown.name == name)
+    page = page_in(browser, contexts, "light", shown)
+    shown.open(page, server.console)
+    for width, visible in ((1080, "wide"), (380, "compact")):
+        page.set_viewport_size({"width": width, "height": 700})
+        for chart in ("wide", "compact"):
+            assert page.locator(f".{chart}-chart svg").is_visible() == (chart == visible), (width, chart)
+    page.close()
+
+
 def test_the_first_load_is_small(browser, contexts, server, shown):
     page, first, late = page_in(browser, contexts, "light", shown), [], []
     shown.open(page, server.console)
