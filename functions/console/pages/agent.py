@@ -103,7 +103,7 @@ async def report(request: Request, begun: BegunAgent, visitor: Looking, instance
     found, after, contract = reads.together(
         lambda: timeline.record_at(head.partition(), seq, head.seq),
         lambda: timeline.events_after(head.partition(), seq, min(seq + 99, head.seq), 100),
-        lambda: contract_after(head, seq, 0, explain=True),
+        lambda: contract_after(head, seq, explain=True),
     )
     if found is None:
         raise HTTPException(404)

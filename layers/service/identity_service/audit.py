@@ -235,10 +235,10 @@ def explain_export(lines: Iterable[str], cycle: int) -> dict[str, Any] | None:
     If the agent was reset to a birth, the last time that it was at the cycle. Every record up to there is checked and replayed;
     Mismatch names the first wrong one, and one of an engine that is not here. NotAnExport as in `verify_export`.
     """
-    rows = iter(lines)
-    replay = _Replay(_parse_header(next(rows, "")).instance_id)
+    remaining = iter(lines)
+    replay = _Replay(_parse_header(next(remaining, "")).instance_id)
     found: tuple[Any, str] | None = None
-    for record in map(_parse_line, rows):
+    for record in map(_parse_line, remaining):
         before = replay.lineage.state
         replay.add(record)
         if replay.foreign:

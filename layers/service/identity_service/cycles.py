@@ -5,14 +5,15 @@ writes the new head, the audit record, the drift events and the idempotency reco
 docs/architecture.md, "One request".
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from identity_engine import Profile
+from identity_engine.interface import Which
 from identity_service import errors, events
 from identity_service.clock import iso, now
-from identity_service.engines import Which, birth, engine
+from identity_service.engines import birth, engine
 from identity_service.limits import Meter
 from identity_service.log import logger
 from identity_service.request_models import ObservationRequest
@@ -81,9 +82,9 @@ def turn(head: Head) -> dict[str, Any]:
     return engine(head.engine_version).turn(head.document())
 
 
-def standing(head: Head) -> events.Moment:
-    """What events look at of an instance."""
-    step = {"cycle": head.document()["cycle"], "turn": turn(head)}
+def standing(head: Head, figures: Mapping[str, Any]) -> events.Moment:
+    """What events look at of an instance; `figures` are its `turn`."""
+    step = {"cycle": head.document()["cycle"], "turn": figures}
     return events.moment_of(step, lambda: current_contract(head))
 
 
@@ -160,22 +161,17 @@ def _process_observations(
     encoded, steps, before = _steps(head, rows, intermediate=intermediate)
     snapshot = snapshot_response(head.id, steps[-1].outcome["snapshot"])
 
-    seen = events.of_cycles(before, [events.moment_of(step.outcome) for step in steps])
-    outbox = events.attribute(head.name, events.moment_of(steps[-1].outcome), seen)
+    moments = [events.moment_of(step.outcome) for step in steps]
+    outbox = events.attribute(head.name, moments[-1], events.of_cycles(before, moments))
     turns = timeline.packed([step.outcome["turn"] for step in steps])
     rows = [row | {"cycle": step.outcome["cycle"]} for row, step in zip(rows, steps, strict=True)]
     record = audit_trail.ObservationsRecord(rows, snapshot, encoded, stamp, actor, head.commit, turns, outbox)
     records, digest = audit_trail.put_observations(head.trail_position(), record)
 
-    drifts = []
-    for row, step in zip(rows, steps, strict=True):
-        event = step.outcome["event"]
-        if event:
-            drifts.append(event | {"timestamp": row["timestamp"]})
+    drifts = drift_events(rows, [step.outcome for step in steps])
     if drifts:
         records.append(audit_trail.put_drift_events(head.partition(), head.drifts + 1, drifts))
-    levels = [event["drift_level"] for event in drifts]
-    d1, d2, d3 = (count + levels.count(level) for count, level in zip(head.drift_levels, ("D1", "D2", "D3"), strict=True))
+    d1, d2, d3 = (before + more for before, more in zip(head.drift_levels, count_levels(drifts), strict=True))
     # A request counted in an earlier month but committed late must not change the newer month's count.
     earlier = head.month_cycles if head.month == month else 0
     month_count = (month, earlier + len(steps)) if month >= head.month else (head.month, head.month_cycles)
@@ -193,6 +189,18 @@ def _process_observations(
         reported_at=stamp,
     )
     return Change(after, steps[-1].outcome["turn"], records, steps)
+
+
+def drift_events(rows: Sequence[dict[str, Any]], outcomes: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The drift events of processed observations, each with the observation's time."""
+    pairs = zip(rows, outcomes, strict=True)
+    return [outcome["event"] | {"timestamp": row["timestamp"]} for row, outcome in pairs if outcome["event"]]
+
+
+def count_levels(drifts: Sequence[dict[str, Any]]) -> tuple[int, int, int]:
+    """How many drift events are of level D1, D2, D3."""
+    levels = [event["drift_level"] for event in drifts]
+    return levels.count("D1"), levels.count("D2"), levels.count("D3")
 
 
 def _steps(head: Head, rows: Sequence[dict[str, Any]], *, intermediate: bool) -> tuple[str, list[Step], events.Moment]:
@@ -300,14 +308,14 @@ def _replace_state(
             raise Outdated
         encoded = new_state(current)
         after = replace(current, encoded=encoded, records=current.records + 1, updated_at=stamp)
-        moment = standing(after)
-        decided = events.of_decision(standing(current), moment, kind, actor.note)
+        figures = turn(after)
+        moment = standing(after, figures)
+        decided = events.of_decision(standing(current, turn(current)), moment, kind, actor.note)
         outbox = events.attribute(current.name, moment, decided)
         position = current.trail_position()
         record, digest = audit_trail.put_event(position, kind, encoded, stamp, actor, current.commit, events=outbox)
         after = replace(after, digest=digest)
-        after = replace(current, encoded=encoded, digest=digest, records=current.records + 1, updated_at=stamp)
-        return with_response(Change(after, turn(after), [record, *seen.entries], after), render(after), idempotency)
+        return with_response(Change(after, figures, [record, *seen.entries], after), render(after), idempotency)
 
     committed = commits.commit(head, compute, idempotency)
     if committed is None:

@@ -14,13 +14,11 @@ from functools import cache
 from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Final, Literal, Protocol, cast
+from typing import Any, Final, Protocol, cast
 
 import identity_engine
 from identity_engine import CONFIG, Profile, interface
-
-Document = dict[str, Any]
-Which = Literal["none", "last", "every"]
+from identity_engine.interface import Document, Which
 
 #: The version of new instances.
 NEWEST: Final = interface.VERSION

@@ -104,8 +104,13 @@ def attribute(name: str, last: Moment, events: Sequence[Event]) -> str | None:
     """The attribute `events` of a record: the events, and what the agent is like after them. None without events."""
     if not events:
         return None
-    agent = {"name": name, "cycle": last.cycle, "stress_state": last.stress, "energy_level": last.energy}
+    agent: dict[str, Any] = {"name": name, **standing(last)}
     return canonical({"agent": agent, "events": list(events)})
+
+
+def standing(last: Moment) -> dict[str, Any]:
+    """What events say of an agent after them."""
+    return {"cycle": last.cycle, "stress_state": last.stress, "energy_level": last.energy}
 
 
 def event_id(*source: str) -> str:

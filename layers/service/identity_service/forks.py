@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from identity_service import errors
+from identity_service import errors, events
 from identity_service.clock import iso, now
-from identity_service.cycles import Committed, load_head, snapshot_response, turn
-from identity_service.events import CREATED, Event
+from identity_service.cycles import Committed, count_levels, drift_events, load_head, snapshot_response, standing, turn
+from identity_service.events import Event
 from identity_service.limits import Meter
 from identity_service.lineage import Lineage
 from identity_service.store import audit_trail, dynamodb, instances, outbox, timeline
@@ -57,10 +57,10 @@ def fork_instance(
     meter.reserve(seq)
     try:
         fork = _Fork(head, name, _history(head, seq, at_cycle), Actor(meter.principal.key_id), meter.windows.month)
-        fork.write()
-        body = render(fork.head)
-        told = outbox.put(fork.head.account_id, fork.event(), fork.id, fork.actor.id)
-        instances.create(fork.birth(), meter.principal.instances, idempotency, body, 201, [told])
+        birth = fork.write()
+        body = render(birth.head)
+        told = outbox.put(birth.head.account_id, fork.event(birth), fork.id, fork.actor.id)
+        instances.create(birth, meter.principal.instances, idempotency, body, 201, [told])
     except LimitReached:
         meter.release()
         raise errors.instance_limit_reached(meter.principal.instances or 0) from None
@@ -72,7 +72,7 @@ def fork_instance(
         meter.release()
         raise
     meter.commit()
-    return Committed(body, fork.head.digest)
+    return Committed(body, birth.head.digest)
 
 
 def _history(head: Head, seq: int, at_cycle: int) -> list[Item]:
@@ -146,13 +146,18 @@ class _Fork:
         """The key of the mark of an unfinished fork."""
         return {"PK": self.pk, "SK": "FORK"}
 
-    def write(self) -> None:
-        """Write mark and records. The id is new, so that a write that is repeated writes the same."""
+    def write(self) -> Birth:
+        """Write mark and records. The id is new, so that a write that is repeated writes the same.
+
+        What is left to make them an instance: only while the mark is there, so never after a purge has begun.
+        """
         expires = int(now()) + _UNFINISHED
         dynamodb.write(dynamodb.put(self.mark() | {"expires": expires}))
         for record in _in_batches(self.history):
             for operation in self._operations(record):
                 dynamodb.write(operation)
+        head = self._head()
+        return Birth(head, turn(head), dynamodb.delete(self.mark(), "attribute_exists(PK)"))
 
     def _operations(self, record: Item) -> list[dict[str, Any]]:
         result = self.lineage.add(record)
@@ -175,20 +180,13 @@ class _Fork:
         return operations
 
     def _drift_events(self, rows: Sequence[Item]) -> list[dict[str, Any]]:
-        events = [
-            step["event"] | {"timestamp": row["timestamp"]}
-            for row, step in zip(rows, self.lineage.steps, strict=True)
-            if step["event"]
-        ]
+        found = drift_events(rows, self.lineage.steps)
         first = len(self.drifts) + 1
-        self.drifts += events
-        return [audit_trail.put_drift_events(self.pk, first, events)] if events else []
+        self.drifts += found
+        return [audit_trail.put_drift_events(self.pk, first, found)] if found else []
 
-    @property
-    def head(self) -> Head:
+    def _head(self) -> Head:
         """The head that the records lead to."""
-        levels = [event["drift_level"] for event in self.drifts]
-        moment = now()
         return Head(
             self.original.account_id,
             self.id,
@@ -196,27 +194,21 @@ class _Fork:
             self.original.description,
             self.stamp,
             self.stamp,
-            f"{moment:017.6f}",
+            f"{now():017.6f}",
             self.lineage.state,
             self.position.previous,
             self.lineage.version,
             seq=self.position.seq,
             drifts=len(self.drifts),
-            drift_levels=(levels.count("D1"), levels.count("D2"), levels.count("D3")),
+            drift_levels=count_levels(self.drifts),
             month=self.month,
             month_cycles=self.position.seq,
             records=self.position.number - 1,
             forked_from=self.origin,
         )
 
-    def event(self) -> Event:
+    def event(self, birth: Birth) -> Event:
         """What webhooks hear of it. Not on a record: those are written before it is sure that there will be a fork."""
-        now = turn(self.head)
-        about = {"instance_id": self.id, "name": self.name, "cycle": self.origin["cycle"], "record": self.head.records}
-        standing = {"cycle": about["cycle"], "stress_state": now["stress_state"], "energy_level": now["energy_level"]}
-        return {"type": CREATED, **about, "now": standing, "forked_from": self.origin["instance_id"]}
-
-    def birth(self) -> Birth:
-        """What makes the records an instance: only while the mark is there, so never after a purge has begun."""
-        head = self.head
-        return Birth(head, turn(head), dynamodb.delete(self.mark(), "attribute_exists(PK)"))
+        about = {"instance_id": self.id, "name": self.name, "cycle": self.origin["cycle"], "record": birth.head.records}
+        now = events.standing(standing(birth.head, birth.turn))
+        return {"type": events.CREATED, **about, "now": now, "forked_from": self.origin["instance_id"]}

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from identity_engine import canonical, snapshot_id
-from identity_service.engines import Engine, Which, engine
+from identity_engine.interface import Which
+from identity_service.engines import Engine, engine
 
 #: Kinds whose state is an input: it cannot be derived from earlier records.
 _INPUTS: Final = ("created", "retest")

@@ -34,18 +34,18 @@ def contract_at(head: Head, cycle: int, *, explain: bool) -> dict[str, Any]:
         if record is None:
             raise _damaged(head)
         return contract_view(record, unpack(record["state"]), cycle, explain=explain)
-    return contract_after(head, seq, cycle, explain=explain)
+    return contract_after(head, seq, explain=explain)
 
 
-def contract_after(head: Head, seq: int, cycle: int, *, explain: bool) -> dict[str, Any]:
-    """The contract after observation number `seq`, which was processed in `cycle`."""
+def contract_after(head: Head, seq: int, *, explain: bool) -> dict[str, Any]:
+    """The contract after observation number `seq`."""
     pk = head.partition()
     way = audit_trail.approach(pk, seq, _executor.submit(audit_trail.last_event, pk, seq).result)
     if way is None:
         raise _damaged(head)
     rows = [row for record in way.records for row in record["observations"]][: seq - way.seq]
     done = engine(way.engine_version).process(json.loads(way.encoded), rows, snapshots="none")
-    return contract_view(way.records[-1], done["state"], cycle, explain=explain)
+    return contract_view(way.records[-1], done["state"], rows[-1]["cycle"], explain=explain)
 
 
 def _damaged(head: Head) -> RuntimeError:

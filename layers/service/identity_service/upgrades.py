@@ -93,12 +93,12 @@ def upgrade(
             raise errors.conflict(str(error)) from None
         entry = upgrade_entry(current.encoded, current.engine_version, encoded, to, how)
         after = replace(current, encoded=encoded, engine_version=to, records=current.records + 1, updated_at=stamp)
-        moment = standing(after)
-        told = events.attribute(current.name, moment, events.of_cycles(standing(current), [moment]))
+        figures = turn(after)
+        moment = standing(after, figures)
+        told = events.attribute(current.name, moment, events.of_cycles(standing(current, turn(current)), [moment]))
         position = replace(current.trail_position(), engine_version=to)
-        more = {"upgrade": entry}
         record, digest = audit_trail.put_event(
-            position, "upgrade", encoded, stamp, actor, current.commit, more=more, events=told
+            position, "upgrade", encoded, stamp, actor, current.commit, more={"upgrade": entry}, events=told
         )
         after = replace(after, digest=digest)
         view = {
@@ -110,7 +110,7 @@ def upgrade(
             "snapshot": current_snapshot(after),
             "contract": current_contract(after),
         }
-        return with_response(Change(after, turn(after), [record], None), render(view), idempotency)
+        return with_response(Change(after, figures, [record], None), render(view), idempotency)
 
     committed = commits.commit(head, compute, idempotency)
     if committed is None:

@@ -32,8 +32,9 @@ from identity_service.store.packing import RECORD, STATE, pack, unpack
 FORMAT: Final = 2
 _METADATA: Final = ("record", "kind", "at", "engine_version")
 #: What only records of format 2 have; `note` only those where a person gave one.
-_OBJECTS: Final = ("upgrade", "forked_from")
 _SINCE_2: Final = ("format", "actor", "note", "upgrade", "forked_from")
+#: Those of them that are objects, and stored as JSON.
+_OBJECTS: Final = ("upgrade", "forked_from")
 #: Most observations of one request, and so of one item: a key range must reach this far beyond a page.
 LARGEST_BATCH: Final = 100
 #: A state is kept beside the record about every so many observations, so that any cycle's contract can be replayed from near.
@@ -222,8 +223,8 @@ def records(position: TrailPosition, start: int = 1) -> Iterator[tuple[Item, int
     if start >= position.number:
         return
     seq = _last_before(position, start)
-    observations = _query(position.pk, f"OBS#{seq + 1:012d}", f"OBS#{position.seq:012d}")
-    events = _query(position.pk, f"EVENT#{seq:012d}#{start:012d}", f"EVENT#{position.seq:012d}#{position.number - 1:012d}")
+    observations = key_range(position.pk, f"OBS#{seq + 1:012d}", f"OBS#{position.seq:012d}")
+    events = key_range(position.pk, f"EVENT#{seq:012d}#{start:012d}", f"EVENT#{position.seq:012d}#{position.number - 1:012d}")
     yield from heapq.merge(join_items(observations), join_items(events), key=lambda sized: sized[0]["record"])
 
 
@@ -243,7 +244,9 @@ def approach(pk: str, seq: int, event: Callable[[], Item | None]) -> Approach | 
     `event` gives `last_event`, which may be read meanwhile. None when there is no way: the trail is damaged.
     """
     # A checkpoint is at most 64 observations and a batch back; the key of the observation's own batch may be a batch ahead.
-    items = _query(pk, f"OBS#{1:012d}", f"OBS#{seq + LARGEST_BATCH - 1:012d}", newest=CHECKPOINT + 2 * LARGEST_BATCH)
+    items = key_range(
+        pk, f"OBS#{1:012d}", f"OBS#{seq + LARGEST_BATCH - 1:012d}", backwards=True, page=CHECKPOINT + 2 * LARGEST_BATCH
+    )
     newest = [item for item in (next(items, None),) if item]
     found = event()
     if found is None:
@@ -269,17 +272,17 @@ def approach(pk: str, seq: int, event: Callable[[], Item | None]) -> Approach | 
 
 def last_event(pk: str, seq: int) -> Item | None:
     """The last state that was set before observation `seq` without observations: birth, reset, test, upgrade."""
-    return next(iter(_query(pk, "EVENT#", f"EVENT#{seq - 1:012d}#~", newest=1)), None)
+    return next(iter(key_range(pk, "EVENT#", f"EVENT#{seq - 1:012d}#~", backwards=True, page=1)), None)
 
 
-def _query(pk: str, first: str, last: str, *, newest: int = 0) -> Iterator[Item]:
-    """Items of a range, oldest first; with `newest` newest first, in pages of so many."""
+def key_range(pk: str, first: str, last: str, *, backwards: bool = False, page: int = 0) -> Iterator[Item]:
+    """The items of a range of sort keys, strongly consistent, in key order or backwards; `page`: so many in each call."""
     if first > last:
         return iter(())  # DynamoDB rejects an empty range
-    values = {":pk": pk, ":first": first, ":last": last}
-    condition = "PK = :pk AND SK BETWEEN :first AND :last"
-    options = {"Limit": newest} if newest else {}
-    return dynamodb.query(condition, values, ConsistentRead=True, ScanIndexForward=not newest, **options)
+    values = {":pk": pk, ":from": first, ":to": last}
+    condition = "PK = :pk AND SK BETWEEN :from AND :to"
+    options = {"Limit": page} if page else {}
+    return dynamodb.query(condition, values, ConsistentRead=True, ScanIndexForward=not backwards, **options)
 
 
 def join_items(items: Iterable[Item]) -> Iterator[tuple[Item, int]]:
@@ -310,7 +313,7 @@ def _last_before(position: TrailPosition, number: int) -> int:
     low, high, best = 0, position.seq, 0
     middle = min(max(number - 2, 1), high)
     while low < high:
-        items = _query(position.pk, f"OBS#{low + 1:012d}", f"OBS#{middle:012d}", newest=1)
+        items = key_range(position.pk, f"OBS#{low + 1:012d}", f"OBS#{middle:012d}", backwards=True, page=1)
         record = next((item for item in items if "record" in item), None)
         if record is None:
             low = middle

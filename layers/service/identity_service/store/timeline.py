@@ -15,7 +15,7 @@ from itertools import islice
 from typing import Any, Final
 
 from identity_engine import DRIFT_LEVELS, STRESS_STATES
-from identity_service.store import audit_trail, dynamodb
+from identity_service.store import audit_trail
 from identity_service.store.audit_trail import LARGEST_BATCH, PAGE_BYTES
 from identity_service.store.dynamodb import Item
 from identity_service.store.packing import RECORD, pack, unpack
@@ -112,7 +112,7 @@ def page(pk: str, newest: int, limit: int, run: Callable[..., list[Any]] = _in_t
     if newest < 1:
         return []
     rows, events = run(
-        lambda: list(_cycles(_items(pk, "OBS", oldest, newest + LARGEST_BATCH - 1), oldest, newest)),
+        lambda: list(_cycles(_reports(pk, oldest, newest + LARGEST_BATCH - 1), oldest, newest)),
         lambda: events_after(pk, oldest, newest, limit),
     )
     return [Row(row.seq, row.observation, row.figures, tuple(events.get(row.seq, ()))) for row in rows]
@@ -149,22 +149,17 @@ def _known(item: Item) -> dict[int, Mapping[str, Any]]:
 def events_after(pk: str, oldest: int, newest: int, most: int) -> dict[int, list[Item]]:
     """What was set without observations, by the number of the cycle before it, oldest first; at most the latest `most`."""
     found: dict[int, list[Item]] = {}
-    for item in islice(_items(pk, "EVENT", oldest, newest, "#~"), most):
+    range_of_events = audit_trail.key_range(pk, f"EVENT#{oldest:012d}", f"EVENT#{newest:012d}#~", backwards=True)
+    for item in islice(range_of_events, most):
         seq = int(item["SK"].split("#")[1])
         event: Item = {name: item[name] for name in ("record", "kind", "at", "actor", "note", "digest") if name in item}
         found.setdefault(seq, []).insert(0, event)
     return found
 
 
-def _items(
-    pk: str, prefix: str, oldest: int, newest: int, end: str = "", *, backwards: bool = True, **options: Any
-) -> Iterator[Item]:
-    """The items of a key range, newest first."""
-    if oldest > newest:
-        return iter(())  # DynamoDB rejects an empty range
-    values = {":pk": pk, ":from": f"{prefix}#{oldest:012d}", ":to": f"{prefix}#{newest:012d}{end}"}
-    condition = "PK = :pk AND SK BETWEEN :from AND :to"
-    return dynamodb.query(condition, values, ConsistentRead=True, ScanIndexForward=not backwards, **options)
+def _reports(pk: str, oldest: int, newest: int) -> Iterator[Item]:
+    """The items of observations between two numbers, newest first."""
+    return audit_trail.key_range(pk, f"OBS#{oldest:012d}", f"OBS#{newest:012d}", backwards=True)
 
 
 def record_at(pk: str, seq: int, total: int) -> Item | None:
@@ -173,7 +168,8 @@ def record_at(pk: str, seq: int, total: int) -> Item | None:
     It has `first`, the number of its first cycle, and `figures`, those of each of its cycles, beside what `records` has.
     """
     last = min(seq + LARGEST_BATCH - 1, total)
-    item = next((item for item in _items(pk, "OBS", seq, last, backwards=False, Limit=1) if "record" in item), None)
+    ahead = audit_trail.key_range(pk, f"OBS#{seq:012d}", f"OBS#{last:012d}", page=1)
+    item = next((item for item in ahead if "record" in item), None)
     if item is None:
         return None
     end = int(item["SK"].rpartition("#")[2])
@@ -181,7 +177,7 @@ def record_at(pk: str, seq: int, total: int) -> Item | None:
     known = _known(item)
     if min(known) < item["first"] or "turns" not in item:
         # It may have been split, or is too old to tell: what lies before it, up to the record before, belongs to it.
-        for part in _items(pk, "OBS", max(end - LARGEST_BATCH + 1, 1), end - 1):
+        for part in _reports(pk, max(end - LARGEST_BATCH + 1, 1), end - 1):
             if "record" in part:
                 break
             parts.insert(0, part)

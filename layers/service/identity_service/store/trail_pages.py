@@ -10,8 +10,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, Final
 
-from identity_service.store import dynamodb
-from identity_service.store.audit_trail import TrailPosition
+from identity_service.store.audit_trail import TrailPosition, key_range
 from identity_service.store.dynamodb import Item
 from identity_service.store.packing import unpack
 
@@ -38,13 +37,14 @@ class Record:
 
 def observations(position: TrailPosition, limit: int) -> list[Record]:
     """Up to `limit` records of observations before `position`, newest first."""
-    items = _items(position.pk, "OBS#", f"OBS#{position.seq:012d}")
+    items = key_range(position.pk, "OBS#", f"OBS#{position.seq:012d}", backwards=True)
     return list(islice(_joined(items), limit))
 
 
 def events(position: TrailPosition, limit: int) -> list[Record]:
     """Up to `limit` records without observations before `position`, newest first."""
-    items = _items(position.pk, "EVENT#", f"EVENT#{position.seq:012d}#{position.number - 1:012d}")
+    last = f"EVENT#{position.seq:012d}#{position.number - 1:012d}"
+    items = key_range(position.pk, "EVENT#", last, backwards=True)
     return [Record(item, [], json.loads(unpack(item["state"])), int(item["SK"].split("#")[1])) for item in islice(items, limit)]
 
 
@@ -62,12 +62,6 @@ def merged(position: TrailPosition, found: Iterable[Record], limit: int) -> tupl
     if not rows or rows[-1].number == 1:
         return rows, None
     return rows, replace(position, number=rows[-1].number, seq=rows[-1].before)
-
-
-def _items(pk: str, first: str, last: str) -> Iterator[Item]:
-    values = {":pk": pk, ":first": first, ":last": last}
-    condition = "PK = :pk AND SK BETWEEN :first AND :last"
-    return dynamodb.query(condition, values, ConsistentRead=True, ScanIndexForward=False)
 
 
 def _joined(items: Iterator[Item]) -> Iterator[Record]:
