@@ -1,6 +1,6 @@
 """The charts of the pages. They are imported when one is drawn, so that other pages do not load svg.py."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Final
 
@@ -10,6 +10,12 @@ from identity_engine import MODE_TITLES, Vector
 
 _WIDE: Final = 1036
 _COMPACT: Final = 340
+
+
+def wide_and_compact(draw: Callable[[int, bool], str]) -> tuple[Markup, Markup]:
+    """A chart for a desk and one for a phone; the style sheet shows the one that fits. `draw`: width and whether compact."""
+    wide, compact = draw(_WIDE, False), draw(_COMPACT, True)
+    return Markup(wide), Markup(compact)  # noqa: S704  identity_charts escapes every text
 
 
 def modes(strengths: Vector, title: str) -> Markup:
@@ -26,5 +32,4 @@ def days(counts: Mapping[date, int], pace: float) -> tuple[Markup, Markup]:
 
     rows = [Day(day, max(count, 0)) for day, count in counts.items()]
     near = pace if max(counts.values()) > pace / 4 else None
-    wide, compact = (bars(rows, width=width, compact=width == _COMPACT, pace=near) for width in (_WIDE, _COMPACT))
-    return Markup(wide), Markup(compact)  # noqa: S704  identity_charts escapes every text
+    return wide_and_compact(lambda width, compact: bars(rows, width=width, compact=compact, pace=near))

@@ -15,6 +15,8 @@ _MODES: Final = ("perception", "exploration", "order", "assertion", "connection"
 _WORKED: Final = "worked"
 #: Tools that one line names.
 _NAMES: Final = 4
+#: What only a person decides; the other kinds are begun anew.
+DECISIONS: Final = ("rebaseline", "last_stable", "upgrade")
 _RESETS: Final = {
     "rebaseline": "decided: this is the new normal",
     "upgrade": "decided: another engine takes over",
@@ -72,7 +74,7 @@ def _entries(row: Row, before: Row | None) -> Iterator[Entry]:
 
 
 def _decided(event: Item, seq: int) -> Entry:
-    kind = "decision" if event["kind"] in ("rebaseline", "last_stable", "upgrade") else "reset"
+    kind = "decision" if event["kind"] in DECISIONS else "reset"
     text, note = _RESETS.get(event["kind"], str(event["kind"])), str(event.get("note", ""))
     return Entry(str(event["at"]), seq, text, detail=note, kind=kind)
 

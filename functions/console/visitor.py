@@ -13,7 +13,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from functions.console import cookies
-from identity_service.roles import VIEWER, covers
+from identity_service.roles import OPERATOR, VIEWER, covers
 from identity_service.store import sessions
 from identity_service.store.account_trail import By
 from identity_service.store.audit_trail import Actor
@@ -108,3 +108,5 @@ def require(role: str) -> Callable[..., Awaitable[Visitor]]:
 
 #: Somebody who may look.
 Looking = Annotated[Visitor, Depends(require(VIEWER))]
+#: Somebody who may also decide about agents, keys and webhooks.
+Operator = Annotated[Visitor, Depends(require(OPERATOR))]

@@ -3,7 +3,7 @@
 The engine's explanation has the formula and counts the way back; here it is said as one would say it to a person.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
@@ -34,10 +34,14 @@ class HeldBack:
     formulas: tuple[str, ...]
 
 
+def taken_away(reasons: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The reasons of removed actions. What nobody may ever do is not among them."""
+    return [each for each in reasons if not each["allowed"] and each["action"] not in ALWAYS_FORBIDDEN]
+
+
 def held_back(standing: Standing) -> list[HeldBack]:
-    """The removed actions by reason, most actions first. What nobody may ever do is not among them."""
-    reasons = standing.engine.explanation(standing.head.document())
-    removed = [each for each in reasons if not each["allowed"] and each["action"] not in ALWAYS_FORBIDDEN]
+    """The removed actions by reason, most actions first."""
+    removed = taken_away(standing.engine.explanation(standing.head.document()))
     by_rule = groupby(sorted(removed, key=itemgetter("rule")), key=itemgetter("rule"))
     entries = [_entry(standing, rule, list(group)) for rule, group in by_rule]
     return sorted(entries, key=lambda entry: -len(entry.actions))

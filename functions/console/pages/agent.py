@@ -70,7 +70,7 @@ async def chart(
     before: Annotated[int | None, Query(ge=1, le=10**12)] = None,
 ) -> Response:
     """The timeline: alone for htmx, as a page for a browser without it."""
-    from functions.console.chart import drawn
+    from functions.console.timeline_chart import drawn
 
     head = find(visitor, instance_id, begun)
     newest = head.seq if before is None else min(before - 1, head.seq)
@@ -129,9 +129,8 @@ async def report(request: Request, begun: BegunAgent, visitor: Looking, instance
 def _held(explanation: list[dict[str, Any]]) -> dict[str, list[str]]:
     """The actions that were held back, by the engine's own words of why."""
     held: dict[str, list[str]] = {}
-    for each in explanation:
-        if not each["allowed"] and each["action"] not in ALWAYS_FORBIDDEN:
-            held.setdefault(each["because"], []).append(each["action"])
+    for each in words.taken_away(explanation):
+        held.setdefault(each["because"], []).append(each["action"])
     return held
 
 

@@ -13,10 +13,9 @@ from functions.console.agents import Standing
 from functions.console.creation import NAME_LIMIT, CannotCreate, create_agent, new_form
 from functions.console.reads import beside
 from functions.console.render import page, see_agent
-from functions.console.visitor import Looking, Visitor, require
+from functions.console.visitor import Looking, Operator, Visitor
 from identity_engine import PERSONA_BY_ID, PERSONAS
 from identity_service.request_models import InitialConfig
-from identity_service.roles import OPERATOR
 from identity_service.store import instances
 
 router = APIRouter()
@@ -25,7 +24,6 @@ ROWS: Final = 50
 #: Names that a page looks through: what one query brings. Who needs a person is found beyond them, too.
 MOST_NAMES: Final = 5000
 MOST_NEEDING: Final = 1000
-Operator = Annotated[Visitor, Depends(require(OPERATOR))]
 Names = Annotated[Any, Depends(beside(lambda account_id: instances.names(account_id, MOST_NAMES)))]
 Needing = Annotated[Any, Depends(beside(lambda account_id: instances.needing(account_id, MOST_NEEDING)))]
 

@@ -2,22 +2,20 @@
 
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Depends, Form, Query, Request, Response
+from fastapi import APIRouter, Form, Query, Request, Response
 from starlette.exceptions import HTTPException
 
 from functions.console.agents import find
 from functions.console.comparison import Comparison, compare
 from functions.console.render import page, see
-from functions.console.visitor import Looking, Visitor, require
+from functions.console.visitor import Looking, Operator, Visitor
 from identity_service.cycles import Outdated, reset_state
 from identity_service.decisions import decide
 from identity_service.engines import engine
 from identity_service.request_models import NOTE_LIMIT
-from identity_service.roles import OPERATOR
 from identity_service.store.instances import Head
 
 router = APIRouter()
-Operator = Annotated[Visitor, Depends(require(OPERATOR))]
 #: The decisions: name, words, what it means.
 CHOICES: Final = (
     ("rebaseline", "This is the new normal", "Drift is measured from here on. Stress, energy and memory stay."),

@@ -9,8 +9,7 @@ from starlette.exceptions import HTTPException
 from functions.console import snippets
 from functions.console.reads import beside
 from functions.console.render import page, see
-from functions.console.visitor import Looking, Visitor, require
-from identity_service.roles import OPERATOR
+from functions.console.visitor import Looking, Operator, Visitor
 from identity_service.scopes import OPERATOR as OPERATOR_SCOPE
 from identity_service.scopes import SCOPES
 from identity_service.store import accounts, instances, one_time
@@ -20,7 +19,6 @@ from identity_service.store.dynamodb import Item
 router = APIRouter()
 #: Keys that a person may make in an hour.
 KEYS_AN_HOUR: Final = 30
-Operator = Annotated[Visitor, Depends(require(OPERATOR))]
 #: The account's keys, read while it is found out who asks: the look-ups of their last use wait for the list.
 Keys = Annotated[Any, Depends(beside(accounts.keys_of))]
 

@@ -6,7 +6,7 @@ A person who may only look takes the test as well; giving its result to an agent
 from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Depends, Form, Query, Request, Response
+from fastapi import APIRouter, Form, Query, Request, Response
 from starlette.exceptions import HTTPException
 
 from functions.console import charts
@@ -14,7 +14,7 @@ from functions.console.agents import find
 from functions.console.comparison import compare
 from functions.console.creation import NAME_LIMIT, CannotCreate, create_agent, new_form
 from functions.console.render import page, see, see_agent
-from functions.console.visitor import Looking, Visitor, require
+from functions.console.visitor import Looking, Operator, Visitor
 from identity_engine import (
     MODE_TITLES,
     PERSONA_BY_ID,
@@ -29,12 +29,10 @@ from identity_service.cycles import Outdated, retested, turn
 from identity_service.decisions import give_test
 from identity_service.engines import birth
 from identity_service.request_models import NOTE_LIMIT
-from identity_service.roles import OPERATOR
 from identity_service.store.instances import Head
 from identity_service.testing import questions_response
 
 router = APIRouter()
-Operator = Annotated[Visitor, Depends(require(OPERATOR))]
 #: What each version asks about.
 ABOUT: Final = {"v1": "every mode", "v2": "and how it decides", "v3": "and how it takes stress"}
 Version = Annotated[str, Query(pattern="^v[123]$")]

@@ -9,9 +9,8 @@ from starlette.exceptions import HTTPException
 from functions.console import reads
 from functions.console.reads import beside
 from functions.console.render import page, see
-from functions.console.visitor import Looking, Visitor, require
+from functions.console.visitor import Looking, Operator, Visitor
 from identity_service.events import TYPES
-from identity_service.roles import OPERATOR
 from identity_service.store import one_time, webhooks
 from identity_service.store.dynamodb import Item
 from identity_service.webhooks import hooks
@@ -20,7 +19,6 @@ from identity_service.webhooks.addresses import URL_LIMIT, Refused, localhost_al
 router = APIRouter()
 #: Tests and deliveries again that a person may send in an hour.
 SENT_AN_HOUR: Final = 60
-Operator = Annotated[Visitor, Depends(require(OPERATOR))]
 Hooks = Annotated[Any, Depends(beside(webhooks.of_account))]
 
 

@@ -1,14 +1,11 @@
 """The landing page for strangers; the first steps after a sign-up: a key, a program with it, a light for the first report."""
 
-from typing import Annotated
-
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Request, Response
 
 from functions.console import snippets
 from functions.console.render import page, see
-from functions.console.visitor import Looking, MaybeSession, NoAccount, Visitor, require
+from functions.console.visitor import Looking, MaybeSession, NoAccount, Operator, Visitor
 from identity_service.clock import now
-from identity_service.roles import OPERATOR
 from identity_service.scopes import AGENT
 from identity_service.store import accounts, usage
 
@@ -38,7 +35,7 @@ async def welcome(request: Request, visitor: Looking) -> Response:
 
 
 @router.post("/welcome", name="first_key")
-async def first_key(request: Request, visitor: Annotated[Visitor, Depends(require(OPERATOR))]) -> Response:
+async def first_key(request: Request, visitor: Operator) -> Response:
     """Make a key for the agent, and show it in the snippets. It is shown in this answer and never again."""
     from functions.console.pages.keys import check_rate
 

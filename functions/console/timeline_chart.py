@@ -1,15 +1,14 @@
-"""The timeline of an agent as SVG, wide for a desk and compact for a phone; the style sheet shows the one that fits."""
+"""The timeline of an agent as SVG, from what its records keep. Imported when one is drawn, as `charts` says."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from markupsafe import Markup
 
+from functions.console.charts import wide_and_compact
+from functions.console.story import DECISIONS
 from identity_charts import Mark, MarkKind, Point, Scale, drift_marks, timeline
 from identity_engine import ACTIONS
 from identity_service.store.timeline import Row
-
-_WIDE, _COMPACT = 1036, 340
-_DECISIONS = ("rebaseline", "last_stable", "upgrade")
 
 
 def drawn(rows: Sequence[Row], limits: Mapping[str, float], link: Callable[[int], str], title: str) -> tuple[Markup, Markup]:
@@ -22,11 +21,9 @@ def drawn(rows: Sequence[Row], limits: Mapping[str, float], link: Callable[[int]
     marks = [*drift_marks(points), *_marks(known)]
     med, high, over, d1, d2, d3 = (limits[name] for name in ("MED", "HIGH", "OVER", "D1", "D2", "D3"))
     scale = Scale(med, high, over, d1, d2, d3, len(ACTIONS))
-    wide, compact = (
-        timeline(points, marks, scale, width=width, compact=compact, link=link, title=title)
-        for width, compact in ((_WIDE, False), (_COMPACT, True))
+    return wide_and_compact(
+        lambda width, compact: timeline(points, marks, scale, width=width, compact=compact, link=link, title=title)
     )
-    return Markup(wide), Markup(compact)  # noqa: S704 - identity_charts escapes
 
 
 def _point(row: Row) -> Point:
@@ -50,7 +47,7 @@ def _marks(rows: Sequence[Row]) -> Iterator[Mark]:
             yield Mark(row.seq, "escalation", "the contract asks for a person")
         paused, escalated = row.figures["paused"], row.figures["escalated"]
         for event in row.events:
-            kind: MarkKind = "decision" if event["kind"] in _DECISIONS else "reset"
+            kind: MarkKind = "decision" if event["kind"] in DECISIONS else "reset"
             note = f": {event['note']}" if event.get("note") else ""
             yield Mark(row.seq, kind, f"{event['kind'].replace('_', ' ')}{note}")
         if row.events:
