@@ -18,7 +18,7 @@ from pathlib import Path
 
 from identity_os_sdk.integrations.claude_code import client, daemon
 
-from benchmarks.speed.table import Row, show
+from benchmarks.speed.table import Row, judge
 
 _ROUNDS, _FEW = 60, 8
 _BARE = [sys.executable, "-I", "-S", "-c", "pass"]
@@ -91,12 +91,5 @@ def _tail(times: list[float]) -> float:
     return statistics.quantiles(times, n=20)[-1]
 
 
-def main() -> int:
-    """Print the table; the exit code is 1 when a budget is not met."""
-    found = rows()
-    show(found)
-    return int(any(not row.kept for row in found))
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(judge(rows()))

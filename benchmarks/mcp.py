@@ -14,7 +14,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.speed.table import Row, show
+from benchmarks.speed.table import Row, judge
 from local.template import ROOT
 
 _ROUNDS, _CALLS, _WARM = 12, 50, 20
@@ -90,12 +90,5 @@ def rows() -> list[Row]:
     ]
 
 
-def main() -> int:
-    """Print the table; the exit code is 1 when the budget is not met."""
-    found = rows()
-    show(found)
-    return int(any(not row.kept for row in found))
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(judge(rows()))

@@ -17,6 +17,7 @@ from identity_service.clock import iso, now
 from identity_service.log import logger
 from identity_service.store import dynamodb, outbox, webhooks
 from identity_service.webhooks import queue
+from local.background import working
 from local.queue import Queue
 
 _POLL_INTERVAL: Final = 0.5  # seconds
@@ -36,9 +37,8 @@ def prepare(folder: Path) -> Queue:
 @contextmanager
 def delivering(waiting: Queue) -> Iterator[None]:
     """Run the delivery in a thread while the block runs."""
-    stopping = threading.Event()
 
-    def work() -> None:
+    def work(stopping: threading.Event) -> None:
         while not stopping.is_set():
             try:
                 if not deliver_due(waiting):
@@ -47,13 +47,8 @@ def delivering(waiting: Queue) -> Iterator[None]:
                 logger().exception("delivery interrupted")
                 stopping.wait(_POLL_INTERVAL)
 
-    thread = threading.Thread(target=work, name="delivery", daemon=True)
-    thread.start()
-    try:
+    with working("delivery", work):
         yield
-    finally:
-        stopping.set()
-        thread.join(5)
 
 
 def deliver_due(waiting: Queue) -> int:

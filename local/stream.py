@@ -12,6 +12,7 @@ from functions.purge.app import handler
 from identity_service.log import logger
 from identity_service.settings import settings
 from identity_service.store import dynamodb as store_client
+from local.background import working
 
 POLL_INTERVAL: Final = 0.5  # seconds
 
@@ -26,10 +27,9 @@ def reading(records: Iterator[list[dict[str, Any]]], other: Reader | None = None
 
     `records` yields the new stream records at each iteration. A reader that fails gets its records again and holds up no other.
     """
-    stopping = threading.Event()
     readers: list[Reader] = [deliver, *([other] if other else [])]
 
-    def work() -> None:
+    def work(stopping: threading.Event) -> None:
         pending: list[list[dict[str, Any]]] = [[] for _ in readers]
         while not stopping.wait(POLL_INTERVAL):
             try:
@@ -44,13 +44,8 @@ def reading(records: Iterator[list[dict[str, Any]]], other: Reader | None = None
                 except Exception:  # the records are given again
                     logger().exception("stream records not handled")
 
-    thread = threading.Thread(target=work, name="stream", daemon=True)
-    thread.start()
-    try:
+    with working("stream", work):
         yield
-    finally:
-        stopping.set()
-        thread.join(5)
 
 
 def deliver(records: list[dict[str, Any]], seconds: float = 80) -> list[dict[str, Any]]:

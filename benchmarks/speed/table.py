@@ -29,5 +29,12 @@ def show(rows: Iterable[Row]) -> None:
         print(f"{row.what:<62}{_number(row.value):>10} {row.unit:<9}{budget:<11}{mark:<5}{row.how}", flush=True)
 
 
+def judge(rows: Iterable[Row]) -> int:
+    """Print rows; the exit code is 1 when a budget is not met."""
+    found = list(rows)
+    show(found)
+    return int(any(not row.kept for row in found))
+
+
 def _number(value: float) -> str:
     return f"{value:,.0f}" if value == int(value) or value >= 1000 else f"{value:.2f}"

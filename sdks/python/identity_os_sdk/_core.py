@@ -122,6 +122,13 @@ def decision(value: Any) -> tuple[Decision, str]:
     return ("approve" if value is True or (isinstance(value, str) and value.lower() == "approve") else "refuse"), by
 
 
+#: What is known of an agent, and of no other: put away while everything is about another one.
+_OF_ONE_AGENT: Final = (
+    *("instance_id", "contract", "snapshot", "_answered_at"),
+    *("_memory", "_calls", "_tools", "_incident"),
+)
+
+
 class Core:
     """See the module. One for each guard; an agent of a task borrows it."""
 
@@ -459,32 +466,15 @@ class Core:
     @contextmanager
     def another_agent(self, instance_id: str) -> Iterator[None]:
         """Within the block everything is about another agent, which nobody knows anything of yet."""
-        kept = (
-            self.instance_id,
-            self.contract,
-            self.snapshot,
-            self._answered_at,
-            self._memory,
-            self._calls,
-            self._tools,
-            self._incident,
-        )
+        kept = {name: getattr(self, name) for name in _OF_ONE_AGENT}
         self.instance_id, self.contract, self.snapshot, self._answered_at = instance_id, _placeholder(), None, None
         self._reset_memory()
         try:
             yield
         finally:
             with self._lock:
-                (
-                    self.instance_id,
-                    self.contract,
-                    self.snapshot,
-                    self._answered_at,
-                    self._memory,
-                    self._calls,
-                    self._tools,
-                    self._incident,
-                ) = kept
+                for name, value in kept.items():
+                    setattr(self, name, value)
 
     # How a verdict is found
 

@@ -13,7 +13,6 @@ A tool of your own in-process server goes by its own name (`refund`), any other 
 
 from __future__ import annotations
 
-import json
 import logging
 import warnings
 from collections.abc import Awaitable, Callable
@@ -30,6 +29,7 @@ from claude_agent_sdk import (
 )
 
 from ..guard import Guard, GuardAsync, Verdict, decision
+from ._claude import decided, text_of
 
 log = logging.getLogger("identity_os_sdk")
 
@@ -91,14 +91,14 @@ class _Session:
             if verdict.allowed:
                 return {}
             if verdict.kind == "pause" and self._ask == "defer":
-                return _decided("defer", verdict.message)
+                return decided("defer", verdict.message)
             if verdict.kind == "pause" and self._ask is not None:
                 self._paused[data["tool_use_id"]] = verdict
-                return _decided("ask", verdict.message)
-            return _decided("deny", verdict.message or UNDECIDED)
+                return decided("ask", verdict.message)
+            return decided("deny", verdict.message or UNDECIDED)
         except Exception:
             log.exception("the guard's hook failed; the call is denied")
-            return _decided("deny", UNDECIDED)
+            return decided("deny", UNDECIDED)
 
     async def can_use_tool(
         self, name: str, args: dict[str, Any], context: ToolPermissionContext
@@ -122,7 +122,7 @@ class _Session:
     async def after_tool(self, data: Any, *_: Any) -> Any:
         try:
             failed = data["hook_event_name"] == "PostToolUseFailure"
-            result, error = (None, data["error"] or "error") if failed else (_text(data["tool_response"]), None)
+            result, error = (None, data["error"] or "error") if failed else (text_of(data["tool_response"]), None)
             await self._guard.after_tool(self._name(data["tool_name"]), data["tool_use_id"], result, error)
         except Exception:
             log.exception("the guard's hook failed; a result is not reported")
@@ -164,23 +164,3 @@ class _Session:
         """The conversation is about to be summarised: tell the contract again after it."""
         self._told.clear()
         return {}
-
-
-def _decided(choice: str, message: str) -> dict[str, Any]:
-    return {
-        "hookSpecificOutput": {
-            "hookEventName": "PreToolUse",
-            "permissionDecision": choice,
-            "permissionDecisionReason": message,
-        }
-    }
-
-
-def _text(response: Any) -> str:
-    """A tool's response as text: the text blocks if it has such, else sorted JSON."""
-    blocks = response.get("content", response) if isinstance(response, dict) else response
-    if isinstance(blocks, str):
-        return blocks
-    if isinstance(blocks, list) and all(isinstance(block, dict) and "text" in block for block in blocks):
-        return "\n".join(str(block["text"]) for block in blocks)
-    return json.dumps(response, sort_keys=True, default=str)

@@ -4,7 +4,6 @@ A pause is an `ask`. What the person said is seen by what comes next: the end of
 batch or of the turn without it, so it was refused.
 """
 
-import json
 import logging
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -12,6 +11,7 @@ from typing import Any, Final
 from ..._saved import restore, saved
 from ...guard import Guard, Verdict
 from ...observer import digest, printed
+from .._claude import decided, text_of
 from . import tools as t
 
 log = logging.getLogger("identity_os_sdk.claude_code")
@@ -64,9 +64,9 @@ class Session:
             return {}
         if verdict.kind == "pause":
             self._asked[_id(event)] = call.name
-            return self._to_person(_decided("ask", f"Identity OS: {verdict.message}"))
+            return self._to_person(decided("ask", f"Identity OS: {verdict.message}"))
         on = _STOP_HERE if self.guard.contract.should_escalate else _WAY_ON
-        return self._to_person(_decided("deny", f"{verdict.message} {on}"))
+        return self._to_person(decided("deny", f"{verdict.message} {on}"))
 
     def _post_tool_use(self, event: Mapping[str, Any]) -> Output:
         tool, call_id = event["tool_name"], _id(event)
@@ -83,7 +83,7 @@ class Session:
             if failed:
                 self.guard.after_tool(call.name, call_id, error=printed(event.get("error") or "error"))
             else:
-                self.guard.after_tool(call.name, call_id, result=_text(event.get("tool_response")))
+                self.guard.after_tool(call.name, call_id, result=text_of(event.get("tool_response")))
                 self._known["changes"] = self._changes + (self.guard.tool_action(call.name).action == "execute")
         return self._tell(event)
 
@@ -158,21 +158,6 @@ class Session:
 def _id(event: Mapping[str, Any]) -> str:
     """The call's id; one that follows from the call where Claude Code gives none."""
     return event.get("tool_use_id") or digest([event.get("tool_name"), event.get("tool_input")])
-
-
-def _decided(choice: str, reason: str) -> Output:
-    about = {"hookEventName": "PreToolUse", "permissionDecision": choice, "permissionDecisionReason": reason}
-    return {"hookSpecificOutput": about}
-
-
-def _text(response: Any) -> str:
-    """A tool's response as text: the text blocks if it has such, else sorted JSON."""
-    blocks = response.get("content", response) if isinstance(response, dict) else response
-    if isinstance(blocks, str):
-        return blocks
-    if isinstance(blocks, list) and all(isinstance(block, dict) and "text" in block for block in blocks):
-        return "\n".join(str(block["text"]) for block in blocks)
-    return json.dumps(response, sort_keys=True, default=str)
 
 
 _HANDLERS: Final[Mapping[str, Callable[[Session, Mapping[str, Any]], Output]]] = {
