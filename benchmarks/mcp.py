@@ -36,10 +36,16 @@ class _Host:
 
     def __init__(self, command: Sequence[str]) -> None:
         environment = os.environ | {"PYTHONPATH": str(ROOT / "sdks" / "python")}
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
         self._number = 0
         began = time.perf_counter()
-        self._process = subprocess.Popen(command, env=environment, bufsize=0, **pipes)  # type: ignore[call-overload]
+        self._process = subprocess.Popen(
+            command,
+            env=environment,
+            bufsize=0,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
         self.request("tools/list", {})
         self.start = time.perf_counter() - began
 

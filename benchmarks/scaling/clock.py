@@ -29,7 +29,7 @@ class Clock:
         self._idle = Lock()
         self._idle.acquire()
 
-    def at(self, moment: float, work: Callable[[], None]) -> None:
+    def at(self, moment: float, work: Callable[[], object]) -> None:
         """Have `work` run at a moment, in a thread of its own."""
         self._enqueue(moment, lambda: self._begin(work))
 
@@ -57,7 +57,7 @@ class Clock:
         self._number += 1
         heappush(self._due, (moment, self._number, go_on))
 
-    def _begin(self, work: Callable[[], None]) -> None:
+    def _begin(self, work: Callable[[], object]) -> None:
         if self._free:
             worker = self._free.pop()
         else:

@@ -106,7 +106,7 @@ def _offer(clock: Clock, result: Result, rate: float, request: Callable[[], obje
     arrivals, moment = random.Random(1), 0.1
     while (moment := moment + arrivals.expovariate(rate)) < _WARM + result.seconds:
         result.offered += moment >= _WARM
-        clock.at(moment, request)  # type: ignore[arg-type]
+        clock.at(moment, request)
 
 
 def _timed(clock: Clock, result: Result, work: Callable[[], None]) -> bool:

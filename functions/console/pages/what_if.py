@@ -29,7 +29,7 @@ LISTED: Final = 100
 Listed = Annotated[
     Any, Depends(beside(lambda account: instances.page(account, sort="created_at", descending=True, offset=0, limit=LISTED)))
 ]
-Values = Annotated[list[str], Query()]
+Values = Annotated[list[str], Query(default_factory=list)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +75,11 @@ async def show(
     request: Request,
     visitor: Looking,
     instance_id: str,
-    mode: Values = [],  # noqa: B006
-    strength: Values = [],  # noqa: B006
-    confidence: Values = [],  # noqa: B006
-    severity: Values = [],  # noqa: B006
-    times: Values = [],  # noqa: B006
+    mode: Values,
+    strength: Values,
+    confidence: Values,
+    severity: Values,
+    times: Values,
     do: str = "",
 ) -> Response:
     """The form and, once it is sent, what would follow. `do`: add, or the number of a row to remove, or nothing: compute."""
