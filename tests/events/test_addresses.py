@@ -2,12 +2,17 @@
 
 import socket
 import ssl
-import subprocess
 import threading
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from identity_service.webhooks import addresses, sealing, sending
 from identity_service.webhooks.addresses import Refused
@@ -110,15 +115,35 @@ def test_a_name_without_an_address_is_a_failure(monkeypatch):
     assert sending.post("https://hooks.example.com/", "{}", {}).text == "not sent: the name of the host has no address"
 
 
+def self_signed(name, folder):
+    """The files of a key and of its certificate for a name, which is its own authority."""
+    private = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(private.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(private.public_key()), critical=False)
+        .sign(private, hashes.SHA256())
+    )
+    key, certificate = folder / "key.pem", folder / "certificate.pem"
+    kept = Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+    key.write_bytes(private.private_bytes(*kept))
+    certificate.write_bytes(made.public_bytes(Encoding.PEM))
+    return key, certificate
+
+
 @pytest.fixture
 def tls_server(tmp_path):
     """A server with a certificate for hooks.example.com; `seen` has the name that each client asked for."""
-    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", certificate, "-days", "2",
-         "-subj", "/CN=hooks.example.com", "-addext", "subjectAltName=DNS:hooks.example.com"],
-        check=True, capture_output=True,
-    )  # fmt: skip
+    key, certificate = self_signed("hooks.example.com", tmp_path)
     context, seen = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), []
     context.load_cert_chain(certificate, key)
     context.sni_callback = lambda _, name, __: seen.append(name)
