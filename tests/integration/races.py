@@ -4,13 +4,14 @@ import random
 from collections import Counter
 from uuid import uuid4
 
+from identity_engine import ENGINE_VERSION
 from identity_service.clock import now
 from identity_service.store import dynamodb as store_client
 from identity_service.store import instances, purge, reconcile, usage
 from tests.integration.servers import Caller
 
 OBSERVATION = {"mode_target": "ORDER", "signal_strength": 0.5}
-CONFLICT = "conflict"
+OLDER = "1.0.0"
 
 
 def statuses(answers, allowed):
@@ -110,6 +111,35 @@ def reset_against_process(servers):
     return f"80 process and 40 reset: {kinds['process']} and {kinds['reset']} done, the rest 409"
 
 
+def engine_against_engine(servers):
+    """Two versions serve at once, and only half of the servers know the older one; upgrades go there and back meanwhile."""
+    caller = Caller(servers)
+    one = caller.new_instance(engine_version=OLDER)
+    process = ("POST", f"/instances/{one}/process", OBSERVATION, {})
+    upgrades = [
+        ("POST", f"/instances/{one}/upgrade", {"engine_version": version, "preview": False}, {})
+        for version in (ENGINE_VERSION, OLDER)
+    ]
+    requests = [process if number % 6 else upgrades[number // 6 % 2] for number in range(240)]
+    answers = caller.all_at_once(requests)
+    # 400: it has that version already. 503: a server without the older version met an agent that is pinned to it.
+    statuses(answers, (200, 400, 409, 503))
+    done = [request for request, answer in zip(requests, answers, strict=True) if answer.status_code == 200]
+    processed = done.count(process)
+    check_instance(caller, one, processed)
+    pinned, by_version = OLDER, Counter()
+    for row in caller.call("GET", f"/instances/{one}/audit?limit=1000").json()["data"]:
+        if row["kind"] == "upgrade":
+            assert row["upgrade"]["from_version"] == pinned, row
+            pinned = row["engine_version"]
+        assert row["engine_version"] == pinned, row
+        by_version[row["engine_version"]] += row["kind"] == "observations"
+    assert by_version.total() == processed
+    assert min(by_version[OLDER], by_version[ENGINE_VERSION]) > 0, by_version
+    check_month(caller, processed)
+    return f"{by_version[OLDER]} and {by_version[ENGINE_VERSION]} processed, {len(done) - processed} upgrades, none mixed"
+
+
 def delete_against_process(servers):
     caller = Caller(servers)
     processed = 0
@@ -178,6 +208,7 @@ RACES = (
     twins,
     batch_against_batch,
     reset_against_process,
+    engine_against_engine,
     delete_against_process,
     create_against_the_limit,
     the_minute_is_exact,

@@ -18,10 +18,14 @@ from local import template
 from local.dynamodb import free_port
 
 CLIENTS = 50
+ENGINES = template.ROOT / "tests" / "engines"
 
 
 class Servers:
-    """`count` processes of `make run`; a killed one is restarted on the same port."""
+    """`count` processes of `make run`; a killed one is restarted on the same port.
+
+    Those with an even number also know the older engine of the tests, as half way through a deployment.
+    """
 
     def __init__(self, endpoint, folder, count):
         self.endpoint, self.folder = endpoint, folder
@@ -32,11 +36,13 @@ class Servers:
 
     def _start(self, port):
         home = self.folder / str(port)
+        older = ENGINES if self.ports.index(port) % 2 == 0 else ""
         environment = os.environ | {
             "PORT": str(port),
             "DYNAMODB": self.endpoint,
             "IDENTITY_OS_LOCAL": str(home),
             "POWERTOOLS_LOG_LEVEL": "CRITICAL",
+            "IDENTITY_OS_ENGINE_RELEASES": str(older),
         }
         with (self.folder / f"{port}.log").open("ab") as log:
             command = [sys.executable, "-m", "local"]
@@ -98,10 +104,10 @@ class Caller:
         url = f"http://127.0.0.1:{port}/v1{path}"
         return self._own.client.request(method, url, headers=headers, timeout=timeout, **arguments)
 
-    def new_instance(self, name="Aria"):
+    def new_instance(self, name="Aria", **config):
         headers = {"Idempotency_Key": str(uuid4())}
         for _ in range(10):
-            response = self.call("POST", "/instances", {"name": name}, **headers)
+            response = self.call("POST", "/instances", {"name": name, "initial_config": config}, **headers)
             if response.status_code != 503:  # the network to DynamoDB may be faulty
                 break
         assert response.status_code == 201, response.text
