@@ -7,14 +7,23 @@ from typing import Any, TypeVar
 from fastapi import Request
 
 from functions.console import cookies
+from identity_service.store import accounts, users
 
 T = TypeVar("T")
-_executor = ThreadPoolExecutor(max_workers=4, thread_name_prefix="reads")
+_executor = ThreadPoolExecutor(max_workers=6, thread_name_prefix="reads")
 
 
 def together(*reads: Callable[[], Any]) -> list[Any]:
     """The results of all reads, which run at the same time."""
     return [future.result() for future in [_executor.submit(read) for read in reads]]
+
+
+def who(account_id: str) -> tuple[Callable[[], dict[str, str]], Callable[[], dict[str, str]]]:
+    """Two reads of the names of whoever may have acted, by their ids: people by address, keys by name."""
+    return (
+        lambda: {"command-line": "command line"} | accounts.key_names(account_id),
+        lambda: {member["id"]: member["email"] for member in users.members(account_id)},
+    )
 
 
 def begin(request: Request, read: Callable[[str], T]) -> "Future[T] | None":

@@ -83,7 +83,7 @@ def test_each_field_can_be_changed_and_nothing_else_is(pro):
         changed = pro.patch(at, json={name: value}).json()["data"]
         assert (sorted(changed[name]) if name == "types" else changed[name]) == (sorted(value) if name == "types" else value)
     shown = pro.get(at).json()["data"]
-    assert (shown["disabled_reason"], shown["description"]) == ("switched off by a person", "B")
+    assert (shown["disabled_reason"], shown["description"]) == ("switched off on request", "B")
     assert pro.patch(at, json={"enabled": True, "types": []}).json()["data"] | {"types": []} == shown | {
         "enabled": True, "disabled_reason": None, "types": [],
     }  # fmt: skip

@@ -21,7 +21,7 @@ class Agents:
 
     def __init__(self, edge, person):
         self.caller = Caller(edge, "enterprise")
-        key = accounts.create_key(person.account_id, "agents").secret
+        key = accounts.create_key(person.account_id, "bot").secret
         self.caller.client.headers["Authorization"] = f"Bearer {key}"
         dynamodb.write(dynamodb.update({"PK": f"ACCOUNT#{person.account_id}", "SK": "ACCOUNT"}, "SET #plan = :plan",
                                        {":plan": "enterprise"}, names={"#plan": "plan"}))  # fmt: skip
@@ -284,7 +284,7 @@ def test_the_record_of_a_report(owner, made):
     page = owner.get(f"/agents/{one}/reports/2")
     said = text(page)
     ((record, _),) = [found for found in audit_records(instances.get(owner.account_id, one)) if found[0]["record"] == 2]
-    for expected in (record["digest"], record["previous"], record["actor"], "read_policy", "one of 3 that came in one request"):
+    for expected in (record["digest"], record["previous"], "by bot", "read_policy", "one of 3 that came in one request"):
         assert expected in said
     for seq in (4, 60, 103):
         assert "one of 100 that came in one request" in text(owner.get(f"/agents/{one}/reports/{seq}"))

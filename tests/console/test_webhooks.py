@@ -27,7 +27,7 @@ def test_a_secret_is_shown_once_and_each_change_leaves_who(owner):
     rotated = owner.post(f"{at}/rotate")
     assert set(re.findall(r"whsec_[0-9A-Za-z+/=]+", rotated.text)) not in ({secret}, set())
     assert owner.post(f"{at}/switch", on="false").status_code == 303
-    assert "switched off by a person" in owner.get(at).text
+    assert "switched off on request" in owner.get(at).text
     assert owner.post(f"{at}/test").status_code == 409
     assert owner.post(f"{at}/switch", on="true").status_code == 303
     assert "Delete this webhook?" in owner.get(f"{at}/delete").text

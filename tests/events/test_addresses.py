@@ -74,7 +74,7 @@ def test_a_name_with_such_an_address_is_refused(address, monkeypatch):
         "https:///path", "https://", "", "hooks.example.com", "https://hooks.example.com/a b", "https://hooks.example.com/\n",
         "https://hooks.example.com\\@127.0.0.1/", "https://h\u00f6oks.example.com/", "https://a.example/" + "x" * 500,
         "https://[::1", "https://a.example:99999/", "javascript:alert(1)", "https://printer.local/", "https://db.internal/",
-        "http://localhost:8000/",
+        "http://localhost:8000/", "https://a.example/#b",
     ],
 )  # fmt: skip
 def test_what_is_no_url_for_a_webhook_is_refused_without_a_lookup(url, monkeypatch):

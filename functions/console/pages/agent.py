@@ -100,10 +100,11 @@ async def report(request: Request, begun: BegunAgent, visitor: Looking, instance
     head = find(visitor, instance_id, begun)
     if not 1 <= seq <= head.seq:
         raise HTTPException(404)
-    found, after, contract = reads.together(
+    found, after, contract, keys, people = reads.together(
         lambda: timeline.record_at(head.partition(), seq, head.seq),
         lambda: timeline.events_after(head.partition(), seq, min(seq + 99, head.seq), 100),
         lambda: contract_after(head, seq, explain=True),
+        *reads.who(visitor.account_id),
     )
     if found is None:
         raise HTTPException(404)
@@ -119,6 +120,7 @@ async def report(request: Request, begun: BegunAgent, visitor: Looking, instance
         record=found,
         rows=[Row(number, each, found["figures"].get(number, {})) for number, each in enumerate(observations, found["first"])],
         decisions=after.get(last, []),
+        names=keys | people,
         contract=contract,
         held=_held(contract["explanation"]),
         earlier=found["first"] - 1,

@@ -15,7 +15,7 @@ from functions.console.visitor import Looking, Visitor
 from identity_service.audit import ExportHeader, verify
 from identity_service.cycles import turn
 from identity_service.engines import engine
-from identity_service.store import accounts, audit_trail, trail_pages, users
+from identity_service.store import audit_trail, trail_pages
 from identity_service.store.audit_trail import TrailPosition
 from identity_service.store.instances import Head
 from identity_service.store.trail_pages import Record
@@ -66,17 +66,14 @@ async def check(request: Request, begun: BegunAgent, visitor: Looking, instance_
 
 
 def _page(request: Request, visitor: Visitor, head: Head, position: TrailPosition, verification: Any = None) -> Response:
-    account_id = visitor.account_id
-    reports, events, members, keys = reads.together(
+    reports, events, keys, people = reads.together(
         lambda: trail_pages.observations(position, PAGE),
         lambda: trail_pages.events(position, PAGE),
-        lambda: users.members(account_id),
-        lambda: accounts.key_names(account_id),
+        *reads.who(visitor.account_id),
     )
     records, older = trail_pages.merged(position, [*reports, *events], PAGE)
     if not records and position.number > 1:
         raise HTTPException(404)
-    names = {"command-line": "command line"} | keys | {member["id"]: member["email"] for member in members}
     return page(
         request,
         "audit.html",
@@ -85,7 +82,7 @@ def _page(request: Request, visitor: Visitor, head: Head, position: TrailPositio
         tab="audit",
         head=head,
         state=turn(head)["stress_state"],
-        rows=[_row(record, names) for record in records],
+        rows=[_row(record, keys | people) for record in records],
         older=older and {"before": older.number, "seq": older.seq},
         newest=position.number == head.records + 1,
         verification=verification,

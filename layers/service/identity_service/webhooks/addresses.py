@@ -97,6 +97,8 @@ def _parts(url: str) -> tuple[str, int, str, bool]:
         raise Refused("this is not a URL") from None
     if parts.username is not None or parts.password is not None:
         raise Refused("leave user and password out: events are signed")
+    if "#" in url:
+        raise Refused("leave out the part from # on: it is never sent")
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     if parts.scheme == "http" and host in _LOCALHOST and localhost_allowed():
         return host, port or 80, path, False

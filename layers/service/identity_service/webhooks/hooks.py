@@ -136,7 +136,7 @@ def update(account_id: str, hook_id: str, changes: dict[str, Any], by: "By | Non
             if not get(account_id, hook_id)["enabled"]:
                 sets["since"] = iso(now())
         else:
-            sets["disabled_reason"] = "switched off by a person"
+            sets["disabled_reason"] = "switched off on request"
     expression = "SET " + ", ".join(f"#{name} = :{name}" for name in sets) + removes
     operation = dynamodb.update(
         webhooks.hook_key(account_id, hook_id),
