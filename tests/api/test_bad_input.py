@@ -70,6 +70,17 @@ def test_several_problems_are_all_listed(pro):
     }
 
 
+def test_an_unknown_persona_and_engine_are_listed_with_what_else_is_wrong(pro):
+    config = {"persona_id": "persona_nobody", "engine_version": "9.9.9", "energy_level": 2}
+    body = {"name": "Aria", "initial_config": config}
+    details = shape(pro.post("/instances", json=body), 400, "invalid_request")["details"]
+    assert {(error["field"], error["reason"]) for error in details["errors"]} == {
+        ("initial_config.persona_id", "unknown_value"),
+        ("initial_config.engine_version", "unknown_value"),
+        ("initial_config.energy_level", "out_of_range"),
+    }
+
+
 @pytest.mark.parametrize(
     "text",
     [

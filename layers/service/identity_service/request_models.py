@@ -200,16 +200,23 @@ class InitialConfig(Request):
         json_schema_extra=without_default,
     )
 
+    @field_validator("persona_id")
+    @classmethod
+    def _known_persona(cls, persona_id: str) -> str:
+        if persona_id not in PERSONA_BY_ID:
+            raise _invalid("unknown_value", "no such persona")
+        return persona_id
+
+    @field_validator("engine_version")
+    @classmethod
+    def _known_engine(cls, version: str) -> str:
+        if version and version not in versions():
+            raise _invalid("unknown_value", f"use one of {', '.join(versions())}")
+        return version
+
     def born(self) -> Born:
-        """The agent at birth. Contradiction when two fields exclude each other, the persona or the engine is unknown."""
-        version = self.engine_version or NEWEST
-        if version not in versions():
-            raise Contradiction("initial_config.engine_version", "unknown_value", f"use one of {', '.join(versions())}")
-        persona = None
-        if "persona_id" in self.model_fields_set:
-            persona = PERSONA_BY_ID.get(self.persona_id)
-            if persona is None:
-                raise Contradiction("initial_config.persona_id", "unknown_value", "no such persona")
+        """The agent at birth. Contradiction when two fields exclude each other."""
+        persona = PERSONA_BY_ID.get(self.persona_id)
         strengths = list(persona.mode_profile) if persona else [0.0] * 7
         for name, strength in self.mode_strengths.items():
             strengths[MODE_CONSTANTS.index(name)] = strength + 0.0
@@ -229,11 +236,11 @@ class InitialConfig(Request):
             raise Contradiction(
                 "initial_config.profile.suppressed_modes", "unknown_value", "a mode is core or suppressed, not both"
             )
-        return birth(profile, strengths, self.energy_level, version)
+        return birth(profile, strengths, self.energy_level, self.engine_version or NEWEST)
 
 
 class Contradiction(ValueError):
-    """A value that no single-field check can reject: an unknown persona, or two fields that exclude each other."""
+    """A value that no check of one field can reject: two fields that exclude each other."""
 
     def __init__(self, field: str, reason: str, message: str) -> None:
         super().__init__(message)
