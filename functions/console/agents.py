@@ -6,6 +6,7 @@
 `begun` stands before the visitor: the read runs while it is found out who asks, so that it costs no hop of its own.
 """
 
+import json
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
@@ -15,7 +16,6 @@ from starlette.exceptions import HTTPException
 
 from functions.console.reads import begin
 from functions.console.visitor import Visitor
-from identity_service.cycles import current_contract, turn
 from identity_service.engines import Engine, engine
 from identity_service.store import instances
 from identity_service.store.instances import Head
@@ -39,9 +39,13 @@ def find(visitor: Visitor, instance_id: str, begun: "Future[Head | None] | None"
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How an agent stands now, as the engine that it is pinned to sees it. What pages show of it, in words."""
+    """How an agent stands, or stood, as the engine that decided for it sees it. What pages show of it, in words."""
 
     head: Head
+    #: The engine that decided.
+    engine: Engine
+    #: The state, as canonical JSON.
+    encoded: str
     #: The contract, as the API has it.
     contract: dict[str, Any]
     #: The last cycle in a few figures: stress_strength, drift_level, drift_distance, paused, escalated ...
@@ -49,13 +53,19 @@ class Standing:
 
     @classmethod
     def of(cls, head: Head) -> "Standing":
-        """The standing of a stored agent."""
-        return cls(head, current_contract(head), turn(head))
+        """How it stands now."""
+        return cls.after(head, head.engine_version, head.encoded)
 
-    @property
-    def engine(self) -> Engine:
-        """The engine that decides for it."""
-        return engine(self.head.engine_version)
+    @classmethod
+    def after(cls, head: Head, version: str, encoded: str) -> "Standing":
+        """How it stood in one of its states, under the engine of then."""
+        decided = engine(version)
+        return cls(head, decided, encoded, decided.contract(json.loads(encoded)), decided.turn(json.loads(encoded)))
+
+    def state(self) -> dict[str, Any]:
+        """The state, parsed anew at each call: an engine takes over what it is given."""
+        parsed: dict[str, Any] = json.loads(self.encoded)
+        return parsed
 
     @property
     def stress(self) -> str:

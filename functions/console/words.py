@@ -3,7 +3,7 @@
 The engine's explanation has the formula and counts the way back; here it is said as one would say it to a person.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
@@ -34,14 +34,10 @@ class HeldBack:
     formulas: tuple[str, ...]
 
 
-def taken_away(reasons: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The reasons of removed actions. What nobody may ever do is not among them."""
-    return [each for each in reasons if not each["allowed"] and each["action"] not in ALWAYS_FORBIDDEN]
-
-
 def held_back(standing: Standing) -> list[HeldBack]:
-    """The removed actions by reason, most actions first."""
-    removed = taken_away(standing.engine.explanation(standing.head.document()))
+    """The removed actions by reason, most actions first. What nobody may ever do is not among them."""
+    reasons = standing.engine.explanation(standing.state())
+    removed = [each for each in reasons if not each["allowed"] and each["action"] not in ALWAYS_FORBIDDEN]
     by_rule = groupby(sorted(removed, key=itemgetter("rule")), key=itemgetter("rule"))
     entries = [_entry(standing, rule, list(group)) for rule, group in by_rule]
     return sorted(entries, key=lambda entry: -len(entry.actions))
@@ -62,9 +58,9 @@ def _entry(standing: Standing, rule: str, removed: list[dict[str, Any]]) -> Held
 
 
 def _why(standing: Standing, rule: str) -> str:
-    limits, strength = standing.engine.thresholds(standing.head.document()), standing.turn["stress_strength"]
+    limits, strength = standing.engine.thresholds(standing.state()), standing.turn["stress_strength"]
     # Rules that only some versions have read what those versions remember.
-    state = standing.head.document()
+    state = standing.state()
     match rule:
         case "stress_high":
             return f"stress is {strength:.2f}, the limit {limits['HIGH']:.2f}"

@@ -296,6 +296,15 @@ def test_the_record_of_a_report(owner, made):
     assert owner.get(f"/agents/{one}/reports/x").status_code == 400
 
 
+def test_a_report_says_what_was_held_back_after_it_as_the_agents_page_did_then(owner, made):
+    one = made.new("Aria", WORK, [STRESS] * 4)
+    then = re.search(r"Stress is [^.]+\.\d+, the limit [^.]+\.\d+", text(owner.get(f"/agents/{one}")))[0]
+    made.report(one, WORK * 20)
+    assert then not in text(owner.get(f"/agents/{one}"))
+    assert then in text(owner.get(f"/agents/{one}/reports/{len(WORK) + 4}"))
+    assert "Held back" not in text(owner.get(f"/agents/{one}/reports/1"))
+
+
 def test_a_record_of_an_older_version_is_shown_too(owner, made):
     one = made.new("Aria", WORK, WORK)
     key = {"PK": instances.partition(owner.account_id, one), "SK": f"OBS#{6:012d}"}

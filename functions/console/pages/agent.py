@@ -14,7 +14,7 @@ from functions.console.urls import url_for
 from functions.console.visitor import Looking
 from identity_engine import ALWAYS_FORBIDDEN
 from identity_service.engines import engine
-from identity_service.replays import contract_after
+from identity_service.replays import state_after
 from identity_service.store import timeline
 from identity_service.store.instances import Head
 from identity_service.store.timeline import Row
@@ -100,16 +100,17 @@ async def report(request: Request, begun: BegunAgent, visitor: Looking, instance
     head = find(visitor, instance_id, begun)
     if not 1 <= seq <= head.seq:
         raise HTTPException(404)
-    found, after, contract, keys, people = reads.together(
+    found, after, (decided, encoded), keys, people = reads.together(
         lambda: timeline.record_at(head.partition(), seq, head.seq),
         lambda: timeline.events_after(head.partition(), seq, min(seq + 99, head.seq), 100),
-        lambda: contract_after(head, seq, explain=True),
+        lambda: state_after(head, seq),
         *reads.who(visitor.account_id),
     )
     if found is None:
         raise HTTPException(404)
     observations: list[Any] = found["observations"]
     last = found["first"] + len(observations) - 1
+    standing = Standing.after(head, decided["engine_version"], encoded)
     return page(
         request,
         "report.html",
@@ -121,19 +122,11 @@ async def report(request: Request, begun: BegunAgent, visitor: Looking, instance
         rows=[Row(number, each, found["figures"].get(number, {})) for number, each in enumerate(observations, found["first"])],
         decisions=after.get(last, []),
         names=keys | people,
-        contract=contract,
-        held=_held(contract["explanation"]),
+        agent=standing,
+        held_back=words.held_back(standing),
         earlier=found["first"] - 1,
         later=last + 1 if last < head.seq else None,
     )
-
-
-def _held(explanation: list[dict[str, Any]]) -> dict[str, list[str]]:
-    """The actions that were held back, by the engine's own words of why."""
-    held: dict[str, list[str]] = {}
-    for each in words.taken_away(explanation):
-        held.setdefault(each["because"], []).append(each["action"])
-    return held
 
 
 def _page(head: Head, newest: int, limit: int) -> list[Row]:

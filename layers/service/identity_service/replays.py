@@ -34,18 +34,18 @@ def contract_at(head: Head, cycle: int, *, explain: bool) -> dict[str, Any]:
         if record is None:
             raise _damaged(head)
         return contract_view(record, unpack(record["state"]), cycle, explain=explain)
-    return contract_after(head, seq, explain=explain)
+    return contract_view(*state_after(head, seq), cycle, explain=explain)
 
 
-def contract_after(head: Head, seq: int, *, explain: bool) -> dict[str, Any]:
-    """The contract after observation number `seq`."""
+def state_after(head: Head, seq: int) -> tuple[Item, str]:
+    """The record that has observation number `seq`, and the state after that observation, as canonical JSON."""
     pk = head.partition()
     way = audit_trail.approach(pk, seq, _executor.submit(audit_trail.last_event, pk, seq).result)
     if way is None:
         raise _damaged(head)
     rows = [row for record in way.records for row in record["observations"]][: seq - way.seq]
     done = engine(way.engine_version).process(json.loads(way.encoded), rows, snapshots="none")
-    return contract_view(way.records[-1], done["state"], rows[-1]["cycle"], explain=explain)
+    return way.records[-1], done["state"]
 
 
 def _damaged(head: Head) -> RuntimeError:
