@@ -40,7 +40,13 @@ FIRST_DAY: Final = (*PYTEST, "tests/unit/test_first_day.py")
 PACKING: Final = (*PYTEST, "tests/unit/test_packing.py")
 TIMELINE: Final = (*PYTEST, "tests/api/test_timeline.py")
 CALLERS: Final = (*PYTEST, "tests/api/test_callers.py")
-CONSOLE: Final = (*PYTEST, "tests/console")
+AGENTS: Final = (*PYTEST, "tests/console/test_agents.py")
+RECORDS: Final = (*PYTEST, "tests/console/test_audit.py")
+DECIDE: Final = (*PYTEST, "tests/console/test_decide.py")
+FRAME: Final = (*PYTEST, "tests/console/test_frame.py")
+PERSONAS: Final = (*PYTEST, "tests/console/test_personas.py")
+LOGIN: Final = (*PYTEST, "tests/console/test_login.py")
+PEOPLE: Final = (*PYTEST, "tests/console/test_people_and_keys.py")
 SHARED: Final = (*PYTEST, "tests/unit/test_shared_gateway_keys.py")
 DELETION: Final = (*PYTEST, "tests/unit/test_account_deletion.py")
 BAD_INPUT: Final = (*PYTEST, "tests/bad_input")
@@ -140,30 +146,30 @@ MUTANTS: Final = [
     ("too many cycles released", f"{STORE}/reconcile.py", " - now.released", "", RECONCILE),
     ("a key without the account", f"{STORE}/instances.py", 'f"ACCOUNT#{account_id}#INST#{', 'f"INST#{', CALLERS),
     ("an API key in the log", "functions/authorizer/app.py", "    principal = ", "    print(event)\n    principal = ", CALLERS),
-    ("a form without its token", f"{PAGES}/visitor.py", "not compare_digest(token", "False and compare_digest(token", CONSOLE),
-    ("a viewer who may change", f"{SERVICE}/roles.py", "ROLES.index(role) >= ", "0 <= ROLES.index(role) >= 0 * ", CONSOLE),
-    ("a session that never ends", f"{STORE}/sessions.py", 'row["expires"] <= now()', "False", CONSOLE),
-    ("a session of another person", f"{PAGES}/cookies.py", 'values.get("name") != name', "False", CONSOLE),
+    ("a form without its token", f"{PAGES}/visitor.py", "not compare_digest(token", "False and compare_digest(token", FRAME),
+    ("a viewer who may change", f"{SERVICE}/roles.py", "ROLES.index(role) >= ", "0 <= ROLES.index(role) >= 0 * ", PEOPLE),
+    ("a session that never ends", f"{STORE}/sessions.py", 'row["expires"] <= now()', "False", FRAME),
+    ("a session of another person", f"{PAGES}/cookies.py", 'values.get("name") != name', "False", FRAME),
     ("a log-in that works twice", f"{STORE}/one_time.py", "        dynamodb.write(dynamodb.delete(_login_key(state)",
-     "        0 and dynamodb.write(dynamodb.delete(_login_key(state)", CONSOLE),
-    ("an address that nobody verified", f"{PAGES}/pages/login.py", 'claims.get("email_verified") not', "True not", CONSOLE),
-    ("a log-in that leads elsewhere", f"{PAGES}/urls.py", 'target.startswith("//")', "False", CONSOLE),
-    ("an invitation for anybody", f"{STORE}/invitations.py", ' or item["email"] != email.lower()', "", CONSOLE),
-    ("the last owner removed", f"{STORE}/users.py", "owners > :one", "owners >= :one", CONSOLE),
-    ("a key without a trace", f"{STORE}/accounts.py", "return [account_trail.", "return [] and [account_trail.", CONSOLE),
-    ("reads that never run", f"{PAGES}/reads.py", "[_executor.submit(read) for read in reads]", "[]", CONSOLE),
-    ("a decision about another version", f"{SERVICE}/cycles.py", "current.version - 1 != seen.version", "False", CONSOLE),
-    ("a double click that is refused", f"{SERVICE}/decisions.py", "  idempotency.check()", "  pass", CONSOLE),
-    ("a decision without a note", f"{PAGES}/pages/decide.py", "if not note or", "if", CONSOLE),
-    ("a gap between pages of records", f"{STORE}/trail_pages.py", "seq=rows[-1].before", "seq=position.seq", CONSOLE),
-    ("an agent made twice by one form", f"{SERVICE}/decisions.py", "limit, idempotency, body", "limit, None, body", CONSOLE),
+     "        0 and dynamodb.write(dynamodb.delete(_login_key(state)", LOGIN),
+    ("an address that nobody verified", f"{PAGES}/pages/login.py", 'claims.get("email_verified") not', "True not", LOGIN),
+    ("a log-in that leads elsewhere", f"{PAGES}/urls.py", 'target.startswith("//")', "False", LOGIN),
+    ("an invitation for anybody", f"{STORE}/invitations.py", ' or item["email"] != email.lower()', "", PEOPLE),
+    ("the last owner removed", f"{STORE}/users.py", "owners > :one", "owners >= :one", PEOPLE),
+    ("a key without a trace", f"{STORE}/accounts.py", "return [account_trail.", "return [] and [account_trail.", PEOPLE),
+    ("reads that never run", f"{PAGES}/reads.py", "[_executor.submit(read) for read in reads]", "[]", RECORDS),
+    ("a decision about another version", f"{SERVICE}/cycles.py", "current.version - 1 != seen.version", "False", DECIDE),
+    ("a double click that is refused", f"{SERVICE}/decisions.py", "  idempotency.check()", "  pass", DECIDE),
+    ("a decision without a note", f"{PAGES}/pages/decide.py", "if not note or", "if", DECIDE),
+    ("a gap between pages of records", f"{STORE}/trail_pages.py", "seq=rows[-1].before", "seq=position.seq", RECORDS),
+    ("an agent made twice by one form", f"{SERVICE}/decisions.py", "limit, idempotency, body", "limit, None, body", PERSONAS),
     ("a day of the next month removed", f"{STORE}/usage.py", "name[:7] < windows", "name[:7] != windows", CALLERS),
     ("a day that keeps what was given back", f"{STORE}/usage.py", "{expression}, #d :less", "{expression}", CALLERS),
-    ("a first line of another agent", f"{PAGES}/pages/audit_export.py", 'values["instance_id"] != head.id', "False", CONSOLE),
-    ("an issuer without PKCE", "local/issuer.py", "or not compare_digest(challenge, code.challenge)", "", CONSOLE),
-    ("another account's agent is shown", f"{PAGES}/agents.py", "instances.get(account_id, instance_id))", "None)", CONSOLE),
-    ("who needs a person is not in the index", f"{STORE}/instances.py", '"by_need": need and', '"by_need": None and', CONSOLE),
-    ("a markup of a chart's link", "engine/identity_charts/draw.py", "escape(_UNFIT.sub", "str(_UNFIT.sub", CONSOLE),
+    ("a first line of another agent", f"{PAGES}/pages/audit_export.py", 'values["instance_id"] != head.id', "False", RECORDS),
+    ("an issuer without PKCE", "local/issuer.py", "or not compare_digest(challenge, code.challenge)", "", LOGIN),
+    ("another account's agent is shown", f"{PAGES}/agents.py", "instances.get(account_id, instance_id))", "None)", AGENTS),
+    ("who needs a person is not in the index", f"{STORE}/instances.py", '"by_need": need and', '"by_need": None and', AGENTS),
+    ("a markup of a chart's link", "engine/identity_charts/draw.py", "escape(_UNFIT.sub", "str(_UNFIT.sub", AGENTS),
     ("a timeline that misses the end of a batch", f"{STORE}/timeline.py", "newest + LARGEST_BATCH - 1", "newest", TIMELINE),
     ("a timeline whose pages overlap", "functions/engine/app.py", "min(page.before - 1,", "min(page.before,", TIMELINE),
     ("a flag in another flag's place", f"{STORE}/timeline.py", "flags >> bit & 1", "flags >> (bit + 1) & 1", TIMELINE),
