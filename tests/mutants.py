@@ -56,7 +56,6 @@ EVENTS: Final = (*PYTEST, "tests/unit/test_events.py")
 DELIVERY: Final = (*PYTEST, "tests/events/test_delivery.py")
 ADDRESSES: Final = (*PYTEST, "tests/events/test_addresses.py")
 WEBHOOKS: Final = (*PYTEST, "tests/api/test_webhooks.py")
-SCHEDULES: Final = (*PYTEST, "tests/events/test_schedules.py")
 COUNTS: Final = (".venv/bin/python", "-m", "benchmarks.speed", "counts")
 ARCHITECTURE: Final = (*PYTEST, "tests/unit/test_architecture.py", "-k", "layers")
 SERVICE: Final = "layers/service/identity_service"
@@ -214,7 +213,7 @@ MUTANTS: Final = [
     ("a failed record that is forgotten", "functions/fanout/app.py", '"itemIdentifier": record["dynamodb"]["SequenceNumber"]}]',
      '"itemIdentifier": record["dynamodb"]["SequenceNumber"]}][:0]', DELIVERY),
     ("delivered before it was noted", "functions/deliver/app.py", "    answer = sending.post(",
-     "    webhooks.note(message, webhooks.DELIVERED, attempts)\n    answer = sending.post(", SCHEDULES),
+     "    webhooks.note(message, webhooks.DELIVERED, attempts)\n    answer = sending.post(", DELIVERY),
     ("a secret in a list", f"{SERVICE}/responses.py", '        "url": hook["url"],\n',
      '        "url": hook["url"] + str(hook["secret"]),\n', WEBHOOKS),
     ("a rotation for each retry", f"{SERVICE}/webhooks/hooks.py", 'if once and hook.get("rotated_by") == once.key:',

@@ -12,9 +12,11 @@ from identity_engine import STRESS_STATES
 from identity_service.clock import iso
 from identity_service.events import TYPES
 from identity_service.store import dynamodb, webhooks
-from identity_service.webhooks import hooks, sealing
+from identity_service.webhooks import hooks, sealing, sending
 from identity_service.webhooks.queue import LONGEST_DELAY
 from local import template
+from local.queue import VISIBILITY
+from tests.faults.client import Killed
 
 STRESS = {"mode_target": "STRESS_RESPONSE", "signal_strength": 0.9}
 
@@ -114,6 +116,29 @@ def test_a_message_that_the_queue_gives_twice_is_sent_once(here, caller, receive
     here.deliver()
     assert len(receiver.events(made.secret)) == 1
     assert len(here.queue) == 0
+
+
+@pytest.mark.parametrize("step", ["before the receiver answers", "after it has answered"])
+def test_a_delivery_that_is_killed_comes_again(here, caller, receiver, monkeypatch, step):
+    made = hooks.create(caller.account_id, receiver.url, ["agent.paused"])
+    to_over(caller)
+    here.tell()
+    post = sending.post
+
+    def killed(*arguments):
+        if step == "after it has answered":
+            post(*arguments)
+        raise Killed
+
+    monkeypatch.setattr(sending, "post", killed)
+    with pytest.raises(Killed):
+        here.deliver()
+    monkeypatch.setattr(sending, "post", post)
+    here.later(VISIBILITY)
+    events = receiver.events(made.secret)
+    assert len(events) == (2 if step == "after it has answered" else 1)
+    assert len({event["id"] for event in events}) == 1
+    assert sent(caller, made.hook) == [("agent.paused", "delivered", 1)]
 
 
 def test_a_webhook_that_is_off_or_deleted_gets_nothing(here, caller, receiver):
