@@ -16,6 +16,7 @@ from identity_engine.codec import READABLE, encode, restore, snapshot_id
 from identity_engine.config import ENGINE_VERSION
 from identity_engine.contract import assess_goal
 from identity_engine.contract import contract as contract_of
+from identity_engine.contract import timing
 from identity_engine.cycle import process_all
 from identity_engine.reset import RESETS
 from identity_engine.reset import reset as reset_state
@@ -31,6 +32,7 @@ from identity_engine.views import (
     goal_view,
     memory_view,
     snapshot_view,
+    standing_view,
     thresholds_view,
     turn_view,
 )
@@ -60,10 +62,10 @@ def birth_inputs(state: Document) -> dict[str, Any]:
 def process(
     state: Document, observations: Iterable[Mapping[str, Any]], *, snapshots: Which = "last", contracts: Which = "none"
 ) -> dict[str, Any]:
-    """`state` after the observations, one of `steps` for each of them, and `before`: a step for the state before the first.
+    """`state` after the observations, one of `steps` for each of them, and `before`: cycle and turn before the first.
 
     A step has cycle, drift, event (a drift event or None), and turn (the cycle in a few figures); `snapshots` and `contracts`
-    say which steps have a snapshot and a contract too. At least one observation.
+    say which steps have a snapshot and a contract too. The turn of `before` may lack allowed_count. At least one observation.
     """
     before = restore(state)
     results = process_all(before, [_observation(row) for row in observations])
@@ -75,14 +77,15 @@ def process(
             "cycle": after.cycle,
             "drift": drift_view(drift),
             "event": drift_event_view(drift, after.cycle),
-            "turn": turn_view(after, drift),
         }
         if _wanted(snapshots, number == last):
             step["snapshot"] = _snapshot(after, final if number == last else encode(after))
-        if _wanted(contracts, number == last):
-            step["contract"] = contract_view(contract_of(after))
+        decided = contract_of(after) if _wanted(contracts, number == last) else None
+        if decided:
+            step["contract"] = contract_view(decided)
+        step["turn"] = turn_view(after, drift, decided)
         steps.append(step)
-    then = turn_view(before, before.drift.last)
+    then = standing_view(before, before.drift.last, timing(before))
     return {"state": final, "steps": steps, "before": {"cycle": before.cycle, "turn": then}}
 
 

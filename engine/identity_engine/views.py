@@ -11,6 +11,7 @@ from identity_engine.composites import composites, persona_matches
 from identity_engine.config import CONFIG
 from identity_engine.contract import Contract, GoalAssessment, explain, timing
 from identity_engine.contract.action_space import action_space
+from identity_engine.contract.timing import Timing
 from identity_engine.drift import drift_thresholds
 from identity_engine.memory import feedback
 from identity_engine.memory.episodic import signals
@@ -113,16 +114,24 @@ def drift_event_view(drift: Drift, cycle: int) -> dict[str, Any] | None:
     }
 
 
-def turn_view(state: State, drift: Drift) -> dict[str, Any]:
-    """A cycle in a few figures, for a line of many: what its state and contract say. No drift in warm-up."""
-    when = timing(state)
+def turn_view(state: State, drift: Drift, decided: Contract | None = None) -> dict[str, Any]:
+    """A cycle in a few figures, for a line of many: what its state and contract say. No drift in warm-up.
+
+    `decided` is the state's contract, for callers that have it already.
+    """
+    when = decided.timing if decided else timing(state)
+    allowed = decided.allowed_actions if decided else action_space(state, when=when).allowed
+    return standing_view(state, drift, when) | {"allowed_count": len(allowed)}
+
+
+def standing_view(state: State, drift: Drift, when: Timing) -> dict[str, Any]:
+    """What `turn_view` has but for the number of allowed actions."""
     return {
         "stress_strength": edge(abs(state.strengths[STRESS_RESPONSE])),
         "stress_state": STRESS_STATES[state.stress],
         "energy_level": edge(state.energy),
         "drift_distance": None if drift.level is None else edge(drift.magnitude),
         "drift_level": None if drift.level is None else DRIFT_LEVELS[drift.level],
-        "allowed_count": len(action_space(state, when=when).allowed),
         "paused": when.should_pause,
         "escalated": when.should_escalate,
         "rolled_back": drift.rolled_back,

@@ -62,9 +62,10 @@ def feedback(memory: Memory, config: Config = CONFIG) -> Feedback:
     if not config.memory_feedback:
         return _NONE
     episodic = memory.episodic
+    recovered = episodic.recoveries > 0
     return Feedback(
-        spikes=episodic.spikes,
-        near_empty=episodic.energy_min <= config.energy_near_empty,
-        comfort=episodic.recoveries > 0,
-        guarded=episodic.recoveries > 0 and memory.self_model.resilience < config.resilience_low,
+        episodic.spikes,
+        episodic.energy_min <= config.energy_near_empty,
+        recovered,
+        recovered and memory.self_model.resilience < config.resilience_low,
     )

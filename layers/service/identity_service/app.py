@@ -14,7 +14,15 @@ from identity_service.middleware import RequestMiddleware, error_response
 
 def create_app(title: str) -> FastAPI:
     """The FastAPI app of one function. Interactive docs are off here: the local server serves them for all functions."""
-    app = FastAPI(title=title, openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
+    app = FastAPI(
+        title=title,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        # X-Ray traces the functions. FastAPI's own spans would look for their providers at every request.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
+    )
     app.add_middleware(RequestMiddleware)
     app.add_middleware(LegacyMiddleware)
     app.add_exception_handler(HTTPException, error_response)

@@ -30,6 +30,7 @@ CORS = {
     "Access-Control-Expose-Headers": "X-Request-Id, X-Key-Scope, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, "
     "X-Monthly-Limit, X-Monthly-Remaining, X-Audit-Digest, Idempotent-Replayed, Retry-After",
 }
+_CORS = [(name.lower().encode(), value.encode()) for name, value in CORS.items()]
 
 
 class RequestMiddleware:
@@ -52,11 +53,12 @@ class RequestMiddleware:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = {"X-Request-Id": state["request_id"], **CORS}
+                headers = {"X-Request-Id": state["request_id"]}
                 if state["meter"] is not None:
                     headers |= state["meter"].headers()
                 message["headers"] = [
                     *message.get("headers", []),
+                    *_CORS,
                     *((name.lower().encode(), value.encode()) for name, value in headers.items()),
                 ]
             await send(message)

@@ -51,7 +51,7 @@ def client() -> Any:
     """The botocore client of this process, built once, directly from the session: no boto3 resource layer."""
     import botocore.session
     from botocore.config import Config
-    from botocore.handlers import add_retry_headers
+    from botocore.handlers import add_recursion_detection_header, add_retry_headers
     from botocore.loaders import Loader
 
     class OneService(Loader):  # type: ignore[misc]
@@ -80,10 +80,15 @@ def client() -> Any:
     def set_host(request: Any, **_: Any) -> None:
         request.headers["Host"] = host
 
+    events = new_client.meta.events
     # Without this header the signer parses the URL for the host, twice.
-    new_client.meta.events.register("before-sign.dynamodb", set_host)
-    # Two signed headers that count botocore's retries, which are off.
-    new_client.meta.events.unregister("request-created", add_retry_headers)
+    events.register("before-sign.dynamodb", set_host)
+    # Botocore's retries are off, so nothing need judge them, nor count them in two signed headers.
+    events.unregister("needs-retry.dynamodb", unique_id="retry-config-dynamodb")
+    events.unregister("request-created.dynamodb", unique_id="seed-max-attempts-dynamodb")
+    events.unregister("request-created", add_retry_headers)
+    # A header for services that call functions, against endless loops. DynamoDB calls none.
+    events.unregister("before-call", add_recursion_detection_header)
     return new_client
 
 
