@@ -14,9 +14,8 @@ from typing import Any, Final, Literal
 
 from identity_engine.codec import READABLE, encode, restore, snapshot_id
 from identity_engine.config import ENGINE_VERSION
-from identity_engine.contract import assess_goal
+from identity_engine.contract import assess_goal, timing
 from identity_engine.contract import contract as contract_of
-from identity_engine.contract import timing
 from identity_engine.cycle import process_all
 from identity_engine.reset import RESETS
 from identity_engine.reset import reset as reset_state
