@@ -6,8 +6,10 @@ import re
 import pytest
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
+from pydantic import BaseModel
 
 from identity_engine.contract import action_space, explanation
+from identity_service import query_models, request_models
 from identity_service.response_models.contract import Rule, Step
 from identity_service.response_models.errors import Code
 from identity_service.response_models.words import WORDS
@@ -113,6 +115,25 @@ def test_words_are_enums():
         assert [path for path, node in objects(schemas) if node.get("enum") == list(values)] == [(name,)]
     patterns = {node["pattern"] for _, node in objects(schemas) if isinstance(node.get("pattern"), str)}
     assert patterns == {"^inst_[0-9a-f]{16}$", "^snap_[0-9a-f]{16}$", "^hook_[0-9a-f]{16}$", "^[0-9a-f]{64}$"}
+
+
+@pytest.mark.parametrize("module", [query_models, request_models])
+def test_a_schema_that_is_written_by_hand_has_the_bounds_that_are_checked(module):
+    """Of `WithJsonSchema`: a bound that it leaves out is a request that the document allows and the service refuses."""
+    named = [kind for kind in vars(module).values() if isinstance(kind, type) and kind.__module__ == module.__name__]
+    kinds = [kind for kind in named if issubclass(kind, BaseModel)]
+    checked = 0
+    for kind in kinds:
+        described = kind.model_json_schema().get("properties", {})
+        for name, field in kind.model_fields.items():
+            for bound in field.metadata:
+                for limit, word in (("ge", "minimum"), ("le", "maximum"), ("max_length", "maxLength")):
+                    if (value := getattr(bound, limit, None)) is None:
+                        continue
+                    schema = described[name]
+                    assert value in (schema.get(word), schema.get(word.replace("Length", "Items"))), (kind.__name__, name)
+                    checked += 1
+    assert checked > 5
 
 
 def test_rules_and_steps_of_explanations_are_all_listed():

@@ -9,6 +9,7 @@ from identity_engine import DRIFT_LEVELS
 # The query cannot say null, which is what the type would say.
 _LEVEL = {"type": "string", "enum": list(DRIFT_LEVELS)}
 _BEFORE = {"type": "integer", "minimum": 1, "maximum": 10**12}
+_CYCLE = {"type": "integer", "minimum": 0, "maximum": 10**12}
 
 
 class Query(BaseModel):
@@ -60,7 +61,7 @@ class ContractQuery(Query):
     """Query parameters of the contract."""
 
     explain: bool = Field(default=False, description="Whether to add a reason for each of the fourteen actions.")
-    cycle: Annotated[int | None, WithJsonSchema({"type": "integer", "minimum": 0})] = Field(
+    cycle: Annotated[int | None, WithJsonSchema(_CYCLE)] = Field(
         default=None,
         ge=0,
         le=10**12,
