@@ -48,10 +48,16 @@ def story() -> Iterator[Chapter]:
     yield Chapter("The person decides: this is its new normal. It is left alone.", foreign * 12, reset="rebaseline")
 
 
+def address() -> str:
+    """Where the API is: IDENTITY_OS_BASE_URL, with or without /v1 as the SDKs take it, or this machine's PORT."""
+    port = os.environ.get("PORT", "8000")
+    url = os.environ.get("IDENTITY_OS_BASE_URL") or f"http://localhost:{port}"
+    return url.rstrip("/").removesuffix("/v1") + "/v1"
+
+
 def main() -> int:
     """Play the scenario and return the exit code."""
-    port = os.environ.get("PORT", "8000")
-    base = os.environ.get("IDENTITY_OS_BASE_URL", f"http://localhost:{port}/v1")
+    base = address()
     path = DATA / "keys.json"
     try:
         pace = float(os.environ.get("PACE") or (0.1 if sys.stdout.isatty() else 0))

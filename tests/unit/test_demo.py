@@ -4,7 +4,7 @@ import pytest
 
 from benchmarks.normal import Run, play
 from identity_engine import MODE_CONSTANTS, RISKY, SAFE, Observation, birth, reset
-from local.demo import story
+from local.demo import address, story
 
 
 @pytest.fixture(scope="module")
@@ -42,3 +42,12 @@ def test_a_takeover_is_held_until_a_person_decides(chapters):
     assert set(allowed(takeover)[third:]) == {SAFE}
     assert list(story())[-1].reset == "rebaseline"
     assert (normal.held(), normal.flagged(), normal.rollbacks, set(normal.levels)) == (0, 0, 0, {0})
+
+
+@pytest.mark.parametrize("url", ["http://localhost:9000", "http://localhost:9000/", "http://localhost:9000/v1", "", None])
+def test_it_takes_the_address_that_the_sdks_take(monkeypatch, url):
+    monkeypatch.setenv("PORT", "9000")
+    monkeypatch.delenv("IDENTITY_OS_BASE_URL", raising=False)
+    if url is not None:
+        monkeypatch.setenv("IDENTITY_OS_BASE_URL", url)
+    assert address() == "http://localhost:9000/v1"
