@@ -65,6 +65,12 @@ def without_default(schema: dict[str, JsonValue]) -> None:
     schema.pop("default", None)
 
 
+def without_null(schema: dict[str, Any]) -> None:
+    """For `json_schema_extra` of a query parameter that may be left out: a query cannot say null, which the type allows."""
+    (kind,) = [kind for kind in schema.pop("anyOf") if kind != {"type": "null"}]
+    schema.update(kind)
+
+
 def error_of(status: int) -> dict[str, Any]:
     """The documentation of an error response."""
     return {

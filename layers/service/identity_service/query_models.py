@@ -1,15 +1,11 @@
 """Pydantic models of query parameters. Bodies are in `request_models`."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field
 
 from identity_engine import DRIFT_LEVELS
-
-# The query cannot say null, which is what the type would say.
-_LEVEL = {"type": "string", "enum": list(DRIFT_LEVELS)}
-_BEFORE = {"type": "integer", "minimum": 1, "maximum": 10**12}
-_CYCLE = {"type": "integer", "minimum": 0, "maximum": 10**12}
+from identity_service.openapi import without_null
 
 
 class Query(BaseModel):
@@ -43,17 +39,22 @@ class TimelinePage(Query):
     """Query parameters of the timeline, newest first."""
 
     limit: int = Field(default=100, ge=1, le=1000, description="Most rows to return.")
-    before: Annotated[int | None, WithJsonSchema(_BEFORE)] = Field(
-        default=None, ge=1, le=10**12, description="Only cycles with a lower `seq`. Without it the newest."
+    before: int | None = Field(
+        default=None,
+        ge=1,
+        le=10**12,
+        description="Only cycles with a lower `seq`. Without it the newest.",
+        json_schema_extra=without_null,
     )
 
 
 class DriftPage(HistoryPage):
     """Query parameters of the drift events, newest first, of one level or of all."""
 
-    level: Annotated[Literal[DRIFT_LEVELS] | None, WithJsonSchema(_LEVEL)] = Field(  # type: ignore[valid-type]
+    level: Literal[DRIFT_LEVELS] | None = Field(  # type: ignore[valid-type]
         default=None,
         description="Only events of this level. D0 is no event, so its list is empty.",
+        json_schema_extra=without_null,
     )
 
 
@@ -61,12 +62,13 @@ class ContractQuery(Query):
     """Query parameters of the contract."""
 
     explain: bool = Field(default=False, description="Whether to add a reason for each of the fourteen actions.")
-    cycle: Annotated[int | None, WithJsonSchema(_CYCLE)] = Field(
+    cycle: int | None = Field(
         default=None,
         ge=0,
         le=10**12,
         description="The contract as it was handed out at this cycle (of the engine's own count), with the record that "
         "proves it. Left out: the contract now.",
+        json_schema_extra=without_null,
     )
 
 
